@@ -1,0 +1,61 @@
+# `make` alone lists the targets. Each makes what it needs, .venv included.
+
+PYTHON ?= python3
+STAMP  := .venv/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help serve demo test check mypy pyright bench clean lock
+
+# Install a Debian package when we may; else say how.
+define apt
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    echo "installing $(1)"; \
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(1); } >/dev/null; \
+else \
+    echo "$(1) is missing. Type:  sudo apt-get install -y $(1)" >&2; exit 1; \
+fi
+endef
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+serve: $(STAMP)  ## run the stand-alone server (PORT=8000 WORKERS=1)
+	.venv/bin/ostiary serve $(if $(PORT),--port $(PORT)) $(if $(WORKERS),--workers $(WORKERS))
+
+demo: $(STAMP)  ## see a login, a logout and what they do, in a terminal
+	.venv/bin/python examples/demo.py
+
+test: $(STAMP)  ## run the tests
+	.venv/bin/pytest
+
+check: $(STAMP)  ## lint, format, types and layers
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	@$(MAKE) --no-print-directory -j2 -Otarget mypy pyright
+	.venv/bin/lint-imports --no-logo
+
+mypy: $(STAMP)
+	.venv/bin/mypy
+
+pyright: $(STAMP)
+	.venv/bin/pyright
+
+bench: $(STAMP)  ## measure speed (needs wrk)
+	@command -v wrk >/dev/null || { $(call apt,wrk); }
+	.venv/bin/python -m bench
+
+clean:  ## remove .venv, caches and build output; never data
+	rm -rf .venv .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+lock: $(STAMP)  ## pin the newest versions of everything, with hashes
+	.venv/bin/uv --no-config pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	    --all-extras --group dev --generate-hashes --custom-compile-command "make lock" -o requirements/dev.txt
+
+# Nothing unpinned is fetched: hashes cover every wheel, and the build of ostiary itself uses what they brought.
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call apt,python3-venv); }
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/dev.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
