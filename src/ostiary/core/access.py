@@ -1,0 +1,81 @@
+"""The principal, roles to permissions, and what a route requires.
+
+Permissions never travel: a token carries role names, and the table that expands them is kept current by the feed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import msgspec
+
+from ostiary.core.assurance import fresh
+from ostiary.core.decision import Denied, Reason
+from ostiary.core.session import Carrier
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who is asking, through which session, proved how, allowed what. What a handler receives.
+
+    Hundreds of thousands of these live in a guard's memory, so they are kept out of the garbage collector's sight; they
+    hold only values that cannot form a cycle.
+    """
+
+    user_id: str
+    session_id: str
+    carrier: Carrier
+    client_id: str
+    amr: tuple[str, ...]
+    acr: str
+    auth_time: datetime
+    expires_at: datetime
+    """When the carrier that was presented dies by itself."""
+    revision: int
+    roles: tuple[str, ...]
+    permissions: frozenset[str]
+    scope: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The table of roles: the permissions that each name stands for. An unknown role stands for none."""
+
+    table: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, table: Mapping[str, Iterable[str]]) -> "Roles":
+        """Make the table from any mapping of names to permissions."""
+        return cls(MappingProxyType({name: frozenset(permissions) for name, permissions in table.items()}))
+
+    def permissions(self, roles: Iterable[str]) -> frozenset[str]:
+        """Return everything that a set of roles allows."""
+        return frozenset().union(*(self.table.get(role, frozenset()) for role in roles))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """What a route asks of a principal. Everything named is required together."""
+
+    role: str | None = None
+    permission: str | None = None
+    scope: str | None = None
+    fresh: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.role == "" or self.permission == "" or self.scope == "":
+            raise ValueError("a required role, permission or scope cannot be empty")
+
+
+def meets(requirement: Requirement, principal: Principal, *, now: datetime) -> Denied | None:
+    """Say why a principal does not meet a requirement, or `None` when it does. Freshness is asked last."""
+    lacks = (
+        (requirement.role is not None and requirement.role not in principal.roles)
+        or (requirement.permission is not None and requirement.permission not in principal.permissions)
+        or (requirement.scope is not None and requirement.scope not in principal.scope)
+    )
+    if lacks:
+        return Denied(Reason.FORBIDDEN)
+    if requirement.fresh is not None:
+        return fresh(principal.auth_time, now=now, within=requirement.fresh)
+    return None

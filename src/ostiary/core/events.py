@@ -1,0 +1,40 @@
+"""Frozen audit records: what happened, to whom, by whom. They hold no secret and no address of a page or a mail."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What happened. One word each, for ever: logs and alerts are built on them."""
+
+    REGISTERED = "registered"
+    LOGGED_IN = "logged_in"
+    LOGIN_FAILED = "login_failed"
+    STEPPED_UP = "stepped_up"
+    TOKEN_REUSED = "token_reused"
+    LOGGED_OUT = "logged_out"
+    REVOKED = "revoked"
+    DEVICE_RENAMED = "device_renamed"
+    PASSWORD_CHANGED = "password_changed"
+    PASSWORD_SET = "password_set"
+    USER_DISABLED = "user_disabled"
+    USER_ENABLED = "user_enabled"
+    USER_DELETED = "user_deleted"
+    ROLES_CHANGED = "roles_changed"
+    ROLE_TABLE_CHANGED = "role_table_changed"
+    KEY_ROTATED = "key_rotated"
+    KEY_RETIRED = "key_retired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One audit record. `actor` is a user id, `cli`, or empty when nobody was known yet."""
+
+    kind: Kind
+    at: datetime
+    user_id: str = ""
+    session_id: str = ""
+    actor: str = ""
+    ip: str = ""
+    detail: dict[str, str] = field(default_factory=dict[str, str])

@@ -1,0 +1,150 @@
+"""The revision floors, the lease, and what they allow.
+
+A cached principal or an access token of revision `r` is good only while `r >= floor(sid)`, and memory may answer only
+while the lease holds:
+
+| what happened                                     | then                                                           |
+|---------------------------------------------------|----------------------------------------------------------------|
+| nothing was read yet                              | not ready: memory answers nothing                              |
+| a snapshot                                        | the view starts from it; the lease counts from before the ask  |
+| a head equal to the view                          | the lease is renewed, counted from before the head was asked   |
+| a head beyond the view                            | nothing is renewed until everything up to it is applied        |
+| entries that follow the view                      | applied, in order                                              |
+| entries with a gap                                | the lease ends; nothing is answered until the gap is filled    |
+| another incarnation, or a head before the view    | start over from the snapshot                                   |
+| a floor older than all it kills                   | forgotten: by elapsed time *and* by the clock of who issued    |
+
+Times named `elapsed` are seconds of a clock that never stops nor goes back; times named `wall` are seconds since the
+epoch.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from ostiary.core.policy import Policy
+
+NONE_IS_GOOD = 2**63 - 1
+"""The floor of a revoked session: no revision reaches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The lowest revision of a session that is still good. `until` is when the last thing it kills dies by itself."""
+
+    sid: str
+    floor: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document (`keys`, `roles`) has a new version."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the feed. `seq` is contiguous."""
+
+    seq: int
+    change: Floor | Document
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the feed stands. `incarnation` changes when its history does."""
+
+    incarnation: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a follower needs to start: the head read first, then all live floors."""
+
+    head: Head
+    floors: tuple[Floor, ...]
+
+
+class Renewal(Enum):
+    """What a head that was read means for the lease."""
+
+    RENEWED = "renewed"
+    BEHIND = "behind"
+    START_OVER = "start_over"
+
+
+class Floors:
+    """The view of the feed that one process holds. It decides, and does nothing else: whoever follows the feed feeds it."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._lease = policy.lease.total_seconds()
+        kills = max(policy.snapshot_life, policy.access_life + policy.leeway)
+        self._keep = (kills + policy.lease).total_seconds()
+        self._leeway = policy.leeway.total_seconds()
+        self._head: Head | None = None
+        self._waiting: deque[tuple[float, float, str, int]] = deque()
+        self.of: dict[str, int] = {}
+        """Each session's floor, by `sid`. A session that is not in it has floor 0."""
+        self.fresh_until = float("-inf")
+        """When the lease ends, in elapsed seconds."""
+
+    @property
+    def head(self) -> Head | None:
+        """Up to where the view is complete, or `None` before the first snapshot."""
+        return self._head
+
+    def start(self, snapshot: Snapshot, *, elapsed: float) -> None:
+        """Begin, or begin again, from a snapshot. What was known before is dropped; the lease must be renewed."""
+        self._head = snapshot.head
+        self._waiting.clear()
+        self.of.clear()
+        self.fresh_until = float("-inf")
+        for floor in snapshot.floors:
+            self.raise_to(floor, elapsed=elapsed)
+
+    def apply(self, entries: Iterable[Entry], *, elapsed: float) -> bool:
+        """Apply entries in order. On a gap the lease ends, the rest is left alone, and the answer is `False`."""
+        if self._head is None:
+            return False
+        for entry in entries:
+            if entry.seq <= self._head.seq:
+                continue
+            if entry.seq != self._head.seq + 1:
+                self.fresh_until = float("-inf")
+                return False
+            if isinstance(entry.change, Floor):
+                self.raise_to(entry.change, elapsed=elapsed)
+            self._head = Head(self._head.incarnation, entry.seq)
+        return True
+
+    def raise_to(self, floor: Floor, *, elapsed: float) -> None:
+        """Take a floor in at once, out of order if need be. A floor never sinks."""
+        if floor.floor > self.of.get(floor.sid, 0):
+            self.of[floor.sid] = floor.floor
+            self._waiting.append((elapsed + self._keep, floor.until.timestamp() + self._leeway, floor.sid, floor.floor))
+
+    def renew(self, head: Head, *, asked_at: float) -> Renewal:
+        """Say what a head means that was asked for at `asked_at`, and renew the lease if the view has caught up with it."""
+        if self._head is None or head.incarnation != self._head.incarnation or head.seq < self._head.seq:
+            self.fresh_until = float("-inf")
+            return Renewal.START_OVER
+        if head.seq > self._head.seq:
+            return Renewal.BEHIND
+        self.fresh_until = max(self.fresh_until, asked_at + self._lease)
+        return Renewal.RENEWED
+
+    def forget(self, *, elapsed: float, wall: float) -> int:
+        """Drop the floors that have outlived all they kill. Returns how many."""
+        dropped = 0
+        while self._waiting and self._waiting[0][0] <= elapsed and self._waiting[0][1] < wall:
+            _, _, sid, floor = self._waiting.popleft()
+            if self.of.get(sid) == floor:
+                del self.of[sid]
+                dropped += 1
+        return dropped

@@ -1,0 +1,115 @@
+"""The keyring: of each purpose one key signs, several verify.
+
+| a key is          | while                                          | signs | verifies | in the JWKS |
+|-------------------|------------------------------------------------|-------|----------|-------------|
+| published         | now < signs_from                               | no    | yes      | yes         |
+| current           | the newest with signs_from <= now              | yes   | yes      | yes         |
+| old               | a newer one signs, now < verifies_until        | no    | yes      | yes         |
+| done, or retired  | now >= verifies_until                          | no    | no       | no          |
+
+A new key is published before it signs, and an old one verifies until the last thing it signed is dead, so a rotation
+refuses nobody. To retire a key is to set its `verifies_until` to now.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from ostiary.core.policy import Algorithm
+
+PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey
+PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
+
+
+class Purpose(StrEnum):
+    """What a key is for. A value made for one purpose is worth nothing for another."""
+
+    ACCESS = "access"
+    SESSION = "session"
+    CSRF = "csrf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacKey:
+    """A secret of 32 bytes that makes and checks MACs of one purpose."""
+
+    id: str
+    purpose: Purpose
+    signs_from: datetime
+    verifies_until: datetime | None
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureKey:
+    """A key pair of one algorithm for access tokens. A verifier elsewhere holds it without `private`."""
+
+    id: str
+    algorithm: Algorithm
+    signs_from: datetime
+    verifies_until: datetime | None
+    public: PublicKey = field(repr=False)
+    jwk: Mapping[str, Any]
+    """The public part as a JWK (RFC 7517), with `kid`, `alg` and `use`."""
+    private: PrivateKey | None = field(default=None, repr=False)
+
+
+class Keyring:
+    """All keys that something may be signed or verified with. Immutable: a change is a new keyring."""
+
+    def __init__(self, *, macs: Iterable[MacKey], signatures: Iterable[SignatureKey]) -> None:
+        self._macs: list[MacKey] = sorted(macs, key=_newest_first, reverse=True)
+        self._signatures: list[SignatureKey] = sorted(signatures, key=_newest_first, reverse=True)
+        self._by_kid = {key.id: key for key in self._signatures}
+
+    def __repr__(self) -> str:
+        return f"Keyring({', '.join(key.id for key in (*self._macs, *self._signatures))})"
+
+    def signer(self, *, now: datetime) -> SignatureKey:
+        """Return the key that signs access tokens now.
+
+        Raises:
+            LookupError: there is none.
+        """
+        for key in self._signatures:
+            if key.private is not None and key.signs_from <= now and _verifies(key, now):
+                return key
+        raise LookupError("the keyring has no key that signs access tokens")
+
+    def verifier(self, kid: str, *, now: datetime) -> SignatureKey | None:
+        """Return the key that a token names, if it still verifies. `kid` is an exact map key and nothing more."""
+        key = self._by_kid.get(kid)
+        return key if key is not None and _verifies(key, now) else None
+
+    def mac(self, purpose: Purpose, *, now: datetime) -> MacKey:
+        """Return the key that makes MACs of a purpose now.
+
+        Raises:
+            LookupError: there is none.
+        """
+        for key in self.macs(purpose, now=now):
+            if key.signs_from <= now:
+                return key
+        raise LookupError(f"the keyring has no key for {purpose}")
+
+    def macs(self, purpose: Purpose, *, now: datetime) -> list[MacKey]:
+        """Return every key that checks MACs of a purpose, the newest first."""
+        return [key for key in self._macs if key.purpose is purpose and _verifies(key, now)]
+
+    def jwks(self, *, now: datetime) -> dict[str, list[Mapping[str, Any]]]:
+        """Return the JWKS document (RFC 7517 section 5): public parts, the coming key included."""
+        return {"keys": [key.jwk for key in self._signatures if _verifies(key, now)]}
+
+
+def _newest_first(key: MacKey | SignatureKey) -> tuple[datetime, str]:
+    return key.signs_from, key.id
+
+
+def _verifies(key: MacKey | SignatureKey, now: datetime) -> bool:
+    return key.verifies_until is None or now < key.verifies_until

@@ -1,0 +1,105 @@
+"""Which origin is ours, what its cookie is called, and whether a request was meant to come from it.
+
+Whether a request that carries a cookie, or would set one, may go on:
+
+| method                 | `Sec-Fetch-Site`        | `Origin`         | session's token | carries a cookie | would set one |
+|------------------------|-------------------------|------------------|-----------------|------------------|---------------|
+| GET, HEAD, OPTIONS     | any                     | any              | any             | yes              | yes           |
+| any other              | `same-origin` or `none` | any              | any             | yes              | yes           |
+| any other              | anything else, or none  | ours or trusted  | any             | yes              | yes           |
+| any other              | anything else, or none  | any other        | any             | refused          | refused       |
+| any other              | anything else           | no such header   | any             | refused          | refused       |
+| any other              | no such header          | no such header   | right           | yes              | yes           |
+| any other              | no such header          | no such header   | missing, wrong  | refused          | yes           |
+
+The last row is a client that is no browser; it may log in, and shows the token with what it does later.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where we live: the issuer, its origin, and the other origins that may act for its users."""
+
+    issuer: str
+    origin: str
+    secure: bool
+    trusted: frozenset[str]
+
+    @classmethod
+    def of(cls, issuer: str, *, trusted: tuple[str, ...] = ()) -> "Site":
+        """Make a site from its issuer.
+
+        Raises:
+            ValueError: the issuer is no plain origin, or is `http://` anywhere but on this machine; or a trusted origin
+                is not written exactly as a browser sends it.
+        """
+        origin = _origin(issuer)
+        if origin is None or origin != issuer:
+            raise ValueError(
+                f"the issuer {issuer!r} must be an origin such as https://id.example, with no path and no final slash"
+            )
+        secure = issuer.startswith("https://")
+        if not secure and not _is_loopback(urlsplit(issuer).hostname or ""):
+            raise ValueError(f"the issuer {issuer!r} must be https://; http:// is for localhost only")
+        for other in trusted:
+            if _origin(other) != other:
+                raise ValueError(
+                    f"the trusted origin {other!r} must be written as a browser sends it: scheme://host[:port]"
+                )
+        return cls(issuer=issuer, origin=origin, secure=secure, trusted=frozenset(trusted))
+
+    @property
+    def cookie_name(self) -> str:
+        """The session cookie's name. `__Host-` keeps siblings and plain http from setting it (RFC 6265bis 4.1.3.2)."""
+        return "__Host-ostiary" if self.secure else "ostiary"
+
+    @property
+    def csrf_header(self) -> str:
+        """The header in which a client that is no browser shows the session's token."""
+        return "x-csrf-token"
+
+
+class Meant(Enum):
+    """Whether a request was meant by who sends it."""
+
+    YES = "yes"
+    NO = "no"
+    SHOW_TOKEN = "show_token"  # noqa: S105 - the name of an answer, no secret
+
+
+def meant(method: str, *, fetch_site: str | None, origin: str | None, site: Site) -> Meant:
+    """Say whether a request was meant to come from our pages, or needs the session's token to show it."""
+    if method in SAFE_METHODS or fetch_site in ("same-origin", "none"):
+        return Meant.YES
+    if origin is not None:
+        return Meant.YES if origin == site.origin or origin in site.trusted else Meant.NO
+    return Meant.SHOW_TOKEN if fetch_site is None else Meant.NO
+
+
+def _origin(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username is not None:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port is not None and port != default else "")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,77 @@
+"""Counters in, `Allowed` or `Wait` out: how guessing is slowed.
+
+| tries so far              | then                                                              |
+|---------------------------|-------------------------------------------------------------------|
+| fewer than `free`         | allowed                                                           |
+| `free` or more            | wait `first`, doubled for each try beyond, never longer than `longest` |
+| none within `forget`      | the count starts over                                             |
+
+The wait is counted from the last try that was let through, so that knocking during a wait does not lengthen it and
+nobody can be kept out for good by someone else's failures.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """How often something was tried, and when last."""
+
+    count: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """How many tries are free, and how the waits grow after them."""
+
+    name: str
+    free: int
+    first: timedelta = timedelta(seconds=1)
+    longest: timedelta = timedelta(minutes=20)
+    forget: timedelta = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The try may go on. The counter as it is to be stored."""
+
+    counter: Counter
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Come back after `seconds`, a whole number of 1 at least."""
+
+    seconds: int
+
+
+def attempt(counter: Counter | None, limit: Limit, *, now: datetime) -> Allowed | Wait:
+    """Say whether one more try is let through."""
+    if counter is None or now - counter.at >= limit.forget:
+        return Allowed(Counter(count=1, at=now))
+    left = counter.at + _wait(counter.count, limit) - now
+    if left > timedelta(0):
+        return Wait(max(1, -(-left // timedelta(seconds=1))))
+    return Allowed(Counter(count=counter.count + 1, at=now))
+
+
+def _wait(count: int, limit: Limit) -> timedelta:
+    if count < limit.free:
+        return timedelta(0)
+    doublings = min(count - limit.free, 32)
+    return min(limit.first * (1 << doublings), limit.longest)
+
+
+LOGIN_ACCOUNT = Limit(name="login-account", free=5)
+"""Guesses at one account, from anywhere."""
+
+LOGIN_ADDRESS = Limit(name="login-address", free=100)
+"""Failed logins from one network address, at any account."""
+
+REGISTER_ADDRESS = Limit(name="register-address", free=20)
+"""New accounts from one network address."""
+
+PROOF_USER = Limit(name="proof-user", free=5)
+"""Guesses by who holds a session already: step-up, change of password."""

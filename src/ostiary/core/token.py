@@ -1,0 +1,277 @@
+"""The wire formats: the session token and the access token.
+
+`docs/spec/session-token.md` and `docs/spec/access-token.md` own them; `tests/vectors/` holds their vectors.
+
+Session token: `os1` carrier `.` sid `.` n `.` mac, with carrier `c` (cookie) or `r` (refresh), `sid` 16 random bytes,
+`n` a decimal number, and mac the first 16 bytes of HMAC-SHA-256 over everything before its dot.
+
+Access token: a JWT `at+jwt` (RFC 9068) in compact form (RFC 7515), signed with ES256, Ed25519 or RS256. The algorithm
+comes from the key, never from the header.
+"""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from hmac import compare_digest
+from hmac import digest as hmac_digest
+from typing import Any, TypeVar, assert_never
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from ostiary.core.decision import Denied, Reason
+from ostiary.core.keys import Keyring, MacKey, PublicKey, Purpose, SignatureKey
+from ostiary.core.policy import Policy
+from ostiary.core.session import Carrier
+
+T = TypeVar("T")
+
+# ------------------------------------------------------------------------------------------------ session token
+
+_LETTER = {Carrier.COOKIE: "c", Carrier.BEARER: "r"}
+_CARRIER = {letter: carrier for carrier, letter in _LETTER.items()}
+_SIXTEEN_BYTES = "[A-Za-z0-9_-]{21}[AQgw]"
+_SESSION_TOKEN = re.compile(rf"(os1([cr])\.({_SIXTEEN_BYTES})\.([1-9][0-9]{{0,17}}))\.({_SIXTEEN_BYTES})")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionToken:
+    """What a genuine session token says. Whether the session still lives is another question."""
+
+    carrier: Carrier
+    sid: str
+    n: int
+
+
+def make_session_token(carrier: Carrier, sid: str, n: int, *, key: MacKey) -> str:
+    """Make the cookie's value or the refresh token with number `n`. The same arguments give the same token."""
+    text = f"os1{_LETTER[carrier]}.{sid}.{n}"
+    return f"{text}.{_mac(key, text)}"
+
+
+def read_session_token(
+    value: str, *, expected_carrier: Carrier, keyring: Keyring, now: datetime
+) -> SessionToken | Denied:
+    """Read a presented session token and check its MAC. No store is asked, so garbage costs microseconds."""
+    match = _SESSION_TOKEN.fullmatch(value)
+    if match is None:
+        return Denied(Reason.MALFORMED)
+    text, letter, sid, n, mac = match.groups()
+    if not any(compare_digest(mac, _mac(key, text)) for key in keyring.macs(Purpose.SESSION, now=now)):
+        return Denied(Reason.BAD_SIGNATURE)
+    carrier = _CARRIER[letter]
+    if carrier is not expected_carrier:
+        return Denied(Reason.WRONG_CARRIER)
+    return SessionToken(carrier, sid, int(n))
+
+
+def looks_like_session_token(value: str) -> bool:
+    """Tell that a value claims to be a session token, genuine or not: it is then never read as an access token."""
+    return value.startswith("os1")
+
+
+def make_csrf_token(sid: str, *, key: MacKey) -> str:
+    """Make the token that a client without `Sec-Fetch-Site` and `Origin` sends with a cookie. Bound to the session."""
+    return _mac(key, f"csrf.{sid}")
+
+
+def is_csrf_token(value: str, sid: str, *, keyring: Keyring, now: datetime) -> bool:
+    """Tell whether a value is the session's CSRF token, in constant time."""
+    given = value.encode("utf-8", "replace")
+    return any(
+        compare_digest(given, make_csrf_token(sid, key=key).encode()) for key in keyring.macs(Purpose.CSRF, now=now)
+    )
+
+
+def _mac(key: MacKey, text: str) -> str:
+    return encode_base64url(hmac_digest(key.secret, text.encode(), "sha256")[:16])
+
+
+# ------------------------------------------------------------------------------------------------ access token
+
+LONGEST_ACCESS_TOKEN = 8192
+"""In characters. Anything longer is refused before it is read."""
+
+_JWS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+_TYPES = ("at+jwt", "application/at+jwt")
+_ES256 = ECDSA(SHA256())
+_ES256_DETERMINISTIC = ECDSA(SHA256(), deterministic_signing=True)
+
+
+class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The claims of an access token (RFC 9068 section 2.2), with the session it hangs from (`sid`) and its revision (`rev`).
+
+    Times are whole seconds since the epoch (RFC 7519 section 2). `scope` is one string of words (RFC 8693 section 4.2).
+    """
+
+    iss: str
+    sub: str
+    aud: str | tuple[str, ...]
+    client_id: str
+    iat: int
+    exp: int
+    jti: str
+    sid: str
+    rev: int
+    auth_time: int
+    acr: str
+    amr: tuple[str, ...]
+    scope: str = ""
+    roles: tuple[str, ...] = ()
+    nbf: int | None = None
+    cnf: Any = None
+    """A key that the token is bound to (RFC 7800). Nothing here can check the binding, so such a token is refused."""
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The only parameters that may stand in a header. `crit`, `jwk`, `jku`, `x5u` and `x5c` are refused with the rest."""
+
+    alg: str
+    kid: str
+    typ: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The token would be over its budget. Names the claim that is to blame, and the sizes in bytes."""
+
+    claim: str
+    size: int
+    budget: int
+
+
+def mint(token: AccessToken, *, key: SignatureKey, policy: Policy) -> str | TooLarge:
+    """Sign an access token. ECDSA is deterministic (RFC 6979), so the same arguments give the same token."""
+    header = msgspec.json.encode(_Header(alg=key.algorithm, kid=key.id, typ="at+jwt"))
+    payload = msgspec.json.encode(token)
+    text = f"{encode_base64url(header)}.{encode_base64url(payload)}"
+    jws = f"{text}.{encode_base64url(_sign(key, text.encode()))}"
+    if len(jws) > policy.token_budget:
+        sizes = {claim: len(msgspec.json.encode(value)) for claim, value in msgspec.structs.asdict(token).items()}
+        return TooLarge(claim=max(sizes, key=sizes.__getitem__), size=len(jws), budget=policy.token_budget)
+    return jws
+
+
+def read_access_token(
+    value: str, *, keyring: Keyring, expected_issuer: str, expected_audience: str, now: datetime, policy: Policy
+) -> AccessToken | Denied:
+    """Read and verify an access token: form, header, key, signature, claims, in this order. No store is asked."""
+    if len(value) > LONGEST_ACCESS_TOKEN:
+        return Denied(Reason.MALFORMED)
+    parts = _JWS.fullmatch(value)
+    if parts is None:
+        return Denied(Reason.MALFORMED)
+    header_text, payload_text, signature_text = parts.groups()
+    try:
+        header = _decode(_header_decoder, decode_base64url(header_text))
+        signature = decode_base64url(signature_text)
+    except ValueError:
+        return Denied(Reason.MALFORMED)
+    if header is None or header.typ.lower() not in _TYPES or encode_base64url(signature) != signature_text:
+        return Denied(Reason.MALFORMED)
+    key = keyring.verifier(header.kid, now=now)
+    if key is None:
+        return Denied(Reason.UNKNOWN_KEY)
+    if header.alg != key.algorithm:
+        return Denied(Reason.BAD_SIGNATURE)
+    if not _is_signed(key.public, signature, value[: parts.end(2)].encode()):
+        return Denied(Reason.BAD_SIGNATURE)
+    try:
+        token = _decode(_payload_decoder, decode_base64url(payload_text))
+    except ValueError:
+        return Denied(Reason.BAD_CLAIMS)
+    if token is None:
+        return Denied(Reason.BAD_CLAIMS)
+    wrong = _wrong_claim(token, expected_issuer, expected_audience, now=now.timestamp(), policy=policy)
+    return Denied(wrong) if wrong is not None else token
+
+
+def _wrong_claim(token: AccessToken, issuer: str, audience: str, *, now: float, policy: Policy) -> Reason | None:
+    leeway = policy.leeway.total_seconds()
+    longest = policy.access_life.total_seconds() + leeway
+    if token.iss != issuer:
+        return Reason.WRONG_ISSUER
+    if audience != token.aud if isinstance(token.aud, str) else audience not in token.aud:
+        return Reason.WRONG_AUDIENCE
+    if token.cnf is not None or token.rev < 1 or not token.sub or not token.sid or not token.jti:
+        return Reason.BAD_CLAIMS
+    if not 0 <= token.iat < token.exp or token.auth_time > token.iat + leeway:
+        return Reason.BAD_CLAIMS
+    if token.iat > now + leeway or (token.nbf is not None and token.nbf > now + leeway):
+        return Reason.NOT_YET_VALID
+    if now >= token.exp:
+        return Reason.EXPIRED
+    return Reason.BAD_CLAIMS if token.exp > now + longest else None
+
+
+_header_decoder = msgspec.json.Decoder(_Header)
+_payload_decoder = msgspec.json.Decoder(AccessToken)
+_any_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+def _decode(decoder: "msgspec.json.Decoder[T]", raw: bytes) -> T | None:
+    """Read an object in its compact form, each member once. Encoded again it must have the same length."""
+    try:
+        value = decoder.decode(raw)
+        again = msgspec.json.encode(_any_decoder.decode(raw))
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return value if len(again) == len(raw) else None
+
+
+def _sign(key: SignatureKey, text: bytes) -> bytes:
+    match key.private:
+        case EllipticCurvePrivateKey():
+            r, s = decode_dss_signature(key.private.sign(text, _ES256_DETERMINISTIC))
+            return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        case Ed25519PrivateKey():
+            return key.private.sign(text)
+        case RSAPrivateKey():
+            return key.private.sign(text, PKCS1v15(), SHA256())
+        case None:
+            raise LookupError(f"the key {key.id} has no private part here")
+        case _:
+            assert_never(key.private)
+
+
+def _is_signed(key: PublicKey, signature: bytes, text: bytes) -> bool:
+    try:
+        match key:
+            case EllipticCurvePublicKey():
+                if len(signature) != 64:
+                    return False
+                r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+                key.verify(encode_dss_signature(r, s), text, _ES256)
+            case Ed25519PublicKey():
+                key.verify(signature, text)
+            case RSAPublicKey():
+                key.verify(signature, text, PKCS1v15(), SHA256())
+            case _:
+                assert_never(key)
+    except InvalidSignature:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------------ base64url
+
+
+def encode_base64url(raw: bytes) -> str:
+    """Encode without padding (RFC 7515 section 2)."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def decode_base64url(text: str) -> bytes:
+    """Decode a text of the alphabet without padding.
+
+    Raises:
+        ValueError: its length is not one that an encoder makes.
+    """
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,69 @@
+"""The exception tree. Inside, a refusal is a value; these are for the border.
+
+```
+OstiaryError
+├── Misconfigured          the settings, the keys or the store cannot be used; the message says what to do
+├── Unavailable            the store cannot answer now: 503
+│   └── Overloaded         too much is waiting: 503 with `Retry-After`
+├── Refused                a request was refused; `reason` is for the log, never for the client
+│   └── Throttled          too many tries: 429 with `Retry-After`
+└── Invalid                the request's own words are wrong: 422, naming the field
+    ├── WeakPassword       too short, too long or too easy to guess
+    └── Taken              the identifier belongs to a user already: 409
+```
+"""
+
+from ostiary.core.decision import Reason
+
+
+class OstiaryError(Exception):
+    """Everything this package raises on purpose."""
+
+
+class Misconfigured(OstiaryError):
+    """The settings, the keys or the store cannot be used as they are. One line, for the person who can mend it."""
+
+
+class Unavailable(OstiaryError):
+    """The store cannot answer now. Nothing was accepted."""
+
+
+class Overloaded(Unavailable):
+    """Too much work of this kind is waiting already."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many requests are waiting; retry after {retry_after} s")
+        self.retry_after = retry_after
+
+
+class Refused(OstiaryError):
+    """A request was refused."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Throttled(Refused):
+    """Too many tries. The next is let through after `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(Reason.THROTTLED)
+        self.retry_after = retry_after
+
+
+class Invalid(OstiaryError):
+    """What was sent cannot be used. `field` names it, `why` says it in one sentence for the person who sent it."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field = field
+        self.why = why
+
+
+class WeakPassword(Invalid):
+    """A new password is too short, too long or too easy to guess."""
+
+
+class Taken(Invalid):
+    """The identifier belongs to a user already."""

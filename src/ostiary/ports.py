@@ -1,0 +1,361 @@
+"""What the verbs need from the world, as small protocols. Each verb states its guarantee; no port has an upsert.
+
+A store is used through transactions: `read()` sees one consistent state, `write()` is serialised with every other
+write, and either all of it happens or nothing does. The conformance suites in `tests/conformance/` hold every store
+to these texts.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from ostiary.core.assurance import Proof
+from ostiary.core.decision import Denied
+from ostiary.core.events import Event
+from ostiary.core.floor import Document, Entry, Floor, Head, Snapshot
+from ostiary.core.keys import Keyring, Purpose
+from ostiary.core.policy import Algorithm
+from ostiary.core.session import Session
+from ostiary.core.throttle import Counter
+from ostiary.core.user import Credential, Identifier, User
+
+# ------------------------------------------------------------------------------------------------ time and chance
+
+
+class Clock(Protocol):
+    """Time. The wall clock never goes back within a process and never runs slower than elapsed time."""
+
+    offset: float
+    """Seconds to add to `elapsed()` for seconds since the epoch. It only grows."""
+
+    def now(self) -> datetime:
+        """Return the time of day, in UTC."""
+        ...
+
+    def elapsed(self) -> float:
+        """Return seconds of a clock that counts sleep and is never put right."""
+        ...
+
+
+class Entropy(Protocol):
+    """Chance."""
+
+    def bytes(self, count: int) -> bytes:
+        """Return unpredictable bytes."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------ records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """A key at rest: its private part sealed under the master key."""
+
+    id: str
+    purpose: Purpose
+    algorithm: Algorithm | None
+    sealed: bytes = field(repr=False)
+    created_at: datetime
+    signs_from: datetime
+    verifies_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDocument:
+    """A document of the feed (`roles`): its text and the version that the feed announces."""
+
+    name: str
+    version: int
+    body: str
+
+
+# ------------------------------------------------------------------------------------------------ tables
+
+
+class Users(Protocol):
+    """Accounts."""
+
+    async def add(self, user: User) -> None:
+        """Add a new user."""
+        ...
+
+    async def get(self, user_id: str) -> User | None:
+        """Return the user, or `None`."""
+        ...
+
+    async def swap(self, old: User, new: User) -> bool:
+        """Replace `old` by `new` if the stored revision is still that of `old`. Of parallel swaps, one wins."""
+        ...
+
+    async def remove(self, user_id: str) -> bool:
+        """Remove a user with its identifiers, credentials and sessions. `False` when there was none."""
+        ...
+
+    async def page(self, *, after: str, limit: int) -> Sequence[User]:
+        """Return users in the order of their ids, beginning after an id."""
+        ...
+
+
+class Identifiers(Protocol):
+    """What finds a user."""
+
+    async def add(self, identifier: Identifier) -> bool:
+        """Add it, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
+        ...
+
+    async def get(self, kind: str, value: str) -> Identifier | None:
+        """Return the identifier with this canonical value, or `None`."""
+        ...
+
+    async def of(self, user_id: str) -> Sequence[Identifier]:
+        """Return the identifiers of one user. An empty id finds nothing."""
+        ...
+
+
+class Credentials(Protocol):
+    """What proves a user."""
+
+    async def add(self, credential: Credential) -> None:
+        """Add a new credential."""
+        ...
+
+    async def get(self, credential_id: str) -> Credential | None:
+        """Return the credential, or `None`."""
+        ...
+
+    async def swap(self, old: Credential, new: Credential) -> bool:
+        """Replace `old` by `new` if version and secret are still those of `old`. Of parallel swaps, one wins."""
+        ...
+
+    async def of(self, user_id: str, kind: str) -> Sequence[Credential]:
+        """Return the credentials of one kind of one user. An empty id finds nothing."""
+        ...
+
+
+class Sessions(Protocol):
+    """The records of logins."""
+
+    async def add(self, session: Session) -> None:
+        """Add a new session."""
+        ...
+
+    async def get(self, sid: str) -> Session | None:
+        """Return the session, dead or alive, or `None`."""
+        ...
+
+    async def swap(self, old: Session, new: Session) -> bool:
+        """Replace `old` by `new` if `accepted`, `issued` and `revision` are still those of `old` and it is not revoked.
+
+        Of parallel swaps of one state, one wins. A revoked session is never changed again.
+        """
+        ...
+
+    async def of(self, user_id: str) -> Sequence[Session]:
+        """Return the sessions of one user that were not revoked, the oldest first. An empty id finds nothing."""
+        ...
+
+    async def seen(self, moments: Mapping[str, datetime]) -> None:
+        """Move `last_seen_at` of several sessions forward. It never goes back, and a revoked session is not touched."""
+        ...
+
+    async def purge(self, *, ended_before: datetime, limit: int) -> int:
+        """Delete up to `limit` sessions that were revoked or expired before a time. Returns how many."""
+        ...
+
+
+class Feed(Protocol):
+    """The ordered, gap-free log of floors and documents. What is appended is seen exactly when its transaction is."""
+
+    async def append(self, changes: Sequence[Floor | Document]) -> Sequence[Entry]:
+        """Append changes with the next contiguous `seq`s, under the lock of the head."""
+        ...
+
+    async def head(self) -> Head:
+        """Return where the feed stands."""
+        ...
+
+    async def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
+        """Return the entries after `seq`, in order."""
+        ...
+
+    async def snapshot(self) -> Snapshot:
+        """Return the head and every floor that is kept, one per session, the highest."""
+        ...
+
+    async def purge(self, *, up_to: int, until_before: datetime, limit: int) -> int:
+        """Delete up to `limit` entries with a `seq` of at most `up_to` whose `until` lies before a time."""
+        ...
+
+
+class Documents(Protocol):
+    """Small texts that every guard holds a copy of."""
+
+    async def get(self, name: str) -> StoredDocument | None:
+        """Return the document, or `None`."""
+        ...
+
+    async def add(self, document: StoredDocument) -> bool:
+        """Add a document, unless its name is taken: then `False`."""
+        ...
+
+    async def swap(self, old: StoredDocument, new: StoredDocument) -> bool:
+        """Replace `old` by `new` if the stored version is still `old.version`. Of parallel swaps, one wins."""
+        ...
+
+
+class Counters(Protocol):
+    """How often something was tried. Read and changed within one write transaction, so that no try is lost."""
+
+    async def get(self, key: str) -> Counter | None:
+        """Return the counter, or `None`."""
+        ...
+
+    async def put(self, key: str, counter: Counter) -> None:
+        """Set the counter. Exact only in the write transaction that read it."""
+        ...
+
+    async def remove(self, key: str) -> None:
+        """Start over from nothing."""
+        ...
+
+    async def purge(self, *, before: datetime, limit: int) -> int:
+        """Delete up to `limit` counters last changed before a time. Returns how many."""
+        ...
+
+
+class Keys(Protocol):
+    """Keys at rest."""
+
+    async def add(self, key: KeyRecord) -> None:
+        """Add a new key."""
+        ...
+
+    async def all(self) -> Sequence[KeyRecord]:
+        """Return every key, the oldest first."""
+        ...
+
+    async def swap(self, old: KeyRecord, new: KeyRecord) -> bool:
+        """Replace `old` by `new` if the stored `verifies_until` is still that of `old`. Of parallel swaps, one wins."""
+        ...
+
+
+class Events(Protocol):
+    """The audit log. Append-only."""
+
+    async def add(self, event: Event) -> None:
+        """Append a record."""
+        ...
+
+    async def of(self, user_id: str, *, limit: int) -> Sequence[Event]:
+        """Return the newest records of one user, the newest first. An empty id finds nothing."""
+        ...
+
+    async def purge(self, *, before: datetime, limit: int) -> int:
+        """Delete up to `limit` records older than a time. Returns how many."""
+        ...
+
+
+class Transaction(Protocol):
+    """All tables, in one transaction."""
+
+    users: Users
+    identifiers: Identifiers
+    credentials: Credentials
+    sessions: Sessions
+    feed: Feed
+    documents: Documents
+    counters: Counters
+    keys: Keys
+    events: Events
+
+
+class Store(Protocol):
+    """Where everything is kept. Each verb raises `Unavailable` when the store cannot answer."""
+
+    async def open(self) -> None:
+        """Connect, and check that the schema is the one this version knows.
+
+        Raises:
+            Misconfigured: the place cannot be used; the message says why and what to do.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a transaction that sees one consistent state and changes nothing."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a transaction that is serialised with all other writes. It is durable when the block has ended."""
+        ...
+
+    async def changed(self, *, wait: float) -> bool:
+        """Return `True` soon after anybody has written, in this process or another, or `False` after `wait` seconds."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------ keys and reports
+
+
+class Vault(Protocol):
+    """Makes keys, and opens those at rest."""
+
+    def create(self) -> None:
+        """Make the master key if there is none. Called only while the store has no key at all.
+
+        Raises:
+            Misconfigured: it cannot be made.
+        """
+        ...
+
+    def make(self, purpose: Purpose, *, algorithm: Algorithm | None, now: datetime, signs_from: datetime) -> KeyRecord:
+        """Make a new key, sealed."""
+        ...
+
+    def open(self, records: Sequence[KeyRecord]) -> Keyring:
+        """Open sealed keys.
+
+        Raises:
+            Misconfigured: the master key is not the one that sealed them.
+        """
+        ...
+
+
+class PasswordMethod(Protocol):
+    """Proves a user by a password. Everything that hashes runs off the event loop and may raise `Overloaded`."""
+
+    async def prove(self, store: "Store", *, address: str, password: str, now: datetime) -> Proof | Denied:
+        """Prove whoever has this address. Unknown, wrong and disabled cost the same."""
+        ...
+
+    async def reprove(self, store: "Store", *, user_id: str, password: str, now: datetime) -> Proof | Denied:
+        """Prove a user who is known already, once more."""
+        ...
+
+    async def credential(
+        self, user_id: str, password: str, *, credential_id: str, now: datetime, words: Sequence[str]
+    ) -> Credential:
+        """Make a credential of a new password. Raises `WeakPassword`; `words` are the user's own, easily guessed."""
+        ...
+
+    async def replaced(self, old: Credential, password: str, *, now: datetime, words: Sequence[str]) -> Credential:
+        """Make the next version of a credential from another password. Raises `WeakPassword`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        ...
+
+
+class EventSink(Protocol):
+    """Hears of every audit record once it is durable: logs, metrics, alarms. It must not fail and must not wait."""
+
+    def report(self, event: Event) -> None:
+        """Take note of a record."""
+        ...

@@ -1,0 +1,44 @@
+"""The real clock and the real source of chance: the only place that reads either."""
+
+import os
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+# CLOCK_BOOTTIME counts the time a machine sleeps. Without it a lease could outlive a suspended laptop.
+_ELAPSED: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class SystemClock:
+    """The clock of this machine, made monotone.
+
+    The time of day is elapsed time plus an offset that only grows, so that a clock which is put back neither revives
+    what has expired nor stops expiry while it catches up.
+    """
+
+    def __init__(self) -> None:
+        self.offset = time.time() - self.elapsed()
+
+    def now(self) -> datetime:
+        """Return the time of day, in UTC, and notice when the machine's clock was put forward."""
+        elapsed = self.elapsed()
+        self.offset = max(self.offset, time.time() - elapsed)
+        return datetime.fromtimestamp(elapsed + self.offset, UTC)
+
+    def elapsed(self) -> float:
+        """Return seconds since the machine started, sleep included."""
+        return time.clock_gettime(_ELAPSED)
+
+
+class SystemEntropy:
+    """The operating system's random source."""
+
+    def bytes(self, count: int) -> bytes:
+        """Return unpredictable bytes."""
+        return secrets.token_bytes(count)
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
