@@ -1,0 +1,240 @@
+"""The verbs of accounts: register, change what proves a user, disable, delete, give roles."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ostiary.auth.throttles import Throttles
+from ostiary.auth.work import Work, Works
+from ostiary.core.assurance import Proof
+from ostiary.core.decision import Denied, Reason
+from ostiary.core.events import Event, Kind
+from ostiary.core.identifier import email as canonical_email
+from ostiary.core.throttle import REGISTER_ADDRESS
+from ostiary.core.token import encode_base64url
+from ostiary.core.user import Account, Credential, Identifier, User
+from ostiary.errors import Invalid, Refused, Taken, Unavailable
+from ostiary.ports import Clock, Entropy, PasswordMethod, Store
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Everything that can be done to an account. `actor` is who does it: a user's id, or `cli`."""
+
+    store: Store
+    works: Works
+    throttles: Throttles
+    password: PasswordMethod
+    clock: Clock
+    entropy: Entropy
+
+    async def register(
+        self, *, email: str, password: str, name: str = "", roles: Iterable[str] = (), ip: str = "", actor: str = ""
+    ) -> Account:
+        """Make a new account with a password.
+
+        Raises:
+            Invalid: the address or the name cannot be used; `WeakPassword`, `Taken` among them.
+            Throttled: too many accounts were made from this address.
+            Overloaded: too many passwords are being hashed already.
+        """
+        value = canonical_email(email)
+        if value is None:
+            raise Invalid("email", "this is not an e-mail address")
+        name = _clean_name(name)
+        await self.throttles.take({REGISTER_ADDRESS: ip})
+        now = self.clock.now()
+        user = User(id=self._id(), name=name, roles=_clean_roles(roles), created_at=now)
+        identifier = Identifier(kind="email", value=value, typed=email.strip(), user_id=user.id)
+        credential = await self.password.credential(
+            user.id, password, credential_id=self._id(), now=now, words=_words(name, [identifier])
+        )
+        async with self.works.begin() as work:
+            await work.tx.users.add(user)
+            if not await work.tx.identifiers.add(identifier):
+                raise Taken("email", "this address belongs to an account already")
+            await work.tx.credentials.add(credential)
+            work.tell(Kind.REGISTERED, user_id=user.id, actor=actor or user.id, ip=ip)
+        return Account(user=user, identifiers=(identifier,))
+
+    async def get(self, user_id: str) -> Account | None:
+        """Return an account, or `None`."""
+        async with self.store.read() as tx:
+            user = await tx.users.get(user_id)
+            return None if user is None else Account(user=user, identifiers=tuple(await tx.identifiers.of(user_id)))
+
+    async def find(self, email: str) -> Account | None:
+        """Return the account that an e-mail address belongs to, or `None`."""
+        value = canonical_email(email)
+        async with self.store.read() as tx:
+            identifier = await tx.identifiers.get("email", value) if value is not None else None
+        return await self.get(identifier.user_id) if identifier is not None else None
+
+    async def page(self, *, after: str = "", limit: int = 100) -> Sequence[Account]:
+        """Return accounts in the order of their ids, beginning after an id."""
+        async with self.store.read() as tx:
+            users = await tx.users.page(after=after, limit=limit)
+            return [Account(user=user, identifiers=tuple(await tx.identifiers.of(user.id))) for user in users]
+
+    async def activity(self, user_id: str, *, limit: int = 50) -> Sequence[Event]:
+        """Return the newest audit records of a user, the newest first."""
+        async with self.store.read() as tx:
+            return await tx.events.of(user_id, limit=limit)
+
+    async def change_password(self, proof: Proof, *, new: str, keep_session: str | None) -> None:
+        """Replace the password that was just proved. All other sessions of the user end with it.
+
+        Raises:
+            WeakPassword: the new one will not do. Nothing has changed.
+            Refused: the password was changed by somebody else in the meantime.
+        """
+        account = await self._account(proof.user_id)
+        old = await self._credential(proof.credential_id)
+        if old is None or old.version != proof.credential_version:
+            raise Refused(Reason.BAD_CREDENTIALS)
+        credential = await self.password.replaced(
+            old, new, now=self.clock.now(), words=_words(account.user.name, account.identifiers)
+        )
+        async with self.works.begin() as work:
+            if not await work.tx.credentials.swap(old, credential):
+                raise Refused(Reason.BAD_CREDENTIALS)
+            await self.throttles.give_back(work.tx, proof.taken)
+            await work.end_all(proof.user_id, actor=proof.user_id, but=keep_session)
+            work.tell(Kind.PASSWORD_CHANGED, user_id=proof.user_id, actor=proof.user_id)
+
+    async def set_password(self, user_id: str, *, new: str, actor: str) -> int:
+        """Give a user another password without knowing the old one. All sessions end; returns how many.
+
+        Raises:
+            WeakPassword: the new one will not do.
+            Invalid: there is no such user.
+        """
+        account = await self._account(user_id)
+        words = _words(account.user.name, account.identifiers)
+        async with self.store.read() as tx:
+            old = next(iter(await tx.credentials.of(user_id, "password")), None)
+        now = self.clock.now()
+        if old is None:
+            new_credential = await self.password.credential(
+                user_id, new, credential_id=self._id(), now=now, words=words
+            )
+        else:
+            new_credential = await self.password.replaced(old, new, now=now, words=words)
+        async with self.works.begin() as work:
+            await _put_credential(work, old, new_credential)
+            work.tell(Kind.PASSWORD_SET, user_id=user_id, actor=actor)
+            return await work.end_all(user_id, actor=actor)
+
+    async def disable(self, user_id: str, *, actor: str) -> int:
+        """Shut a user out. All sessions end at once; returns how many. Disabling twice changes nothing."""
+        async with self.works.begin() as work:
+            user = await _user(work, user_id)
+            if user.disabled_at is None:
+                await _swap_user(work, user, replace(user, disabled_at=work.now, revision=user.revision + 1))
+                work.tell(Kind.USER_DISABLED, user_id=user_id, actor=actor)
+            return await work.end_all(user_id, actor=actor)
+
+    async def enable(self, user_id: str, *, actor: str) -> None:
+        """Let a user in again. What ended when they were disabled stays ended."""
+        async with self.works.begin() as work:
+            user = await _user(work, user_id)
+            if user.disabled_at is not None:
+                await _swap_user(work, user, replace(user, disabled_at=None, revision=user.revision + 1))
+                work.tell(Kind.USER_ENABLED, user_id=user_id, actor=actor)
+
+    async def delete(self, user_id: str, *, actor: str) -> None:
+        """Remove an account with all that belongs to it. Its sessions end at once; its audit records stay."""
+        async with self.works.begin() as work:
+            await _user(work, user_id)
+            await work.end_all(user_id, actor=actor)
+            await work.tx.users.remove(user_id)
+            work.tell(Kind.USER_DELETED, user_id=user_id, actor=actor)
+
+    async def set_roles(self, user_id: str, roles: Iterable[str], *, actor: str) -> User:
+        """Give a user these roles and no others. Every guard knows within the feed's delay; nobody is logged out."""
+        names = _clean_roles(roles)
+        async with self.works.begin() as work:
+            user = await _user(work, user_id)
+            if user.roles == names:
+                return user
+            changed = replace(user, roles=names, revision=user.revision + 1)
+            await _swap_user(work, user, changed)
+            await work.raise_all(user_id)
+            work.tell(Kind.ROLES_CHANGED, user_id=user_id, actor=actor, roles=" ".join(names))
+            return changed
+
+    async def define_roles(self, table: Mapping[str, Iterable[str]], *, actor: str) -> None:
+        """Say which permissions each role stands for, for every guard at once. The whole table is replaced."""
+        body = json.dumps({role: sorted(set(permissions)) for role, permissions in sorted(table.items())})
+        async with self.works.begin() as work:
+            old = await work.tx.documents.get("roles")
+            if old is None or old.body != body:
+                await work.publish("roles", body)
+                work.tell(Kind.ROLE_TABLE_CHANGED, actor=actor)
+
+    def _id(self) -> str:
+        return encode_base64url(self.entropy.bytes(16))
+
+    async def _account(self, user_id: str) -> Account:
+        account = await self.get(user_id)
+        if account is None:
+            raise Invalid("user", "there is no such user")
+        return account
+
+    async def _credential(self, credential_id: str) -> Credential | None:
+        async with self.store.read() as tx:
+            return await tx.credentials.get(credential_id)
+
+
+def refusal(user: User | None, credential: Credential | None, proof: Proof) -> Denied | None:
+    """Say why a proof lets nobody in any more, or `None`: the user may be gone, disabled, or have another password."""
+    if user is None or credential is None or credential.user_id != proof.user_id:
+        return Denied(Reason.BAD_CREDENTIALS)
+    if credential.version != proof.credential_version:
+        return Denied(Reason.BAD_CREDENTIALS)
+    return Denied(Reason.USER_DISABLED) if user.disabled_at is not None else None
+
+
+async def _user(work: Work, user_id: str) -> User:
+    user = await work.tx.users.get(user_id)
+    if user is None:
+        raise Invalid("user", "there is no such user")
+    return user
+
+
+async def _swap_user(work: Work, old: User, new: User) -> None:
+    if not await work.tx.users.swap(old, new):
+        raise Unavailable("the account changed at the same moment")
+
+
+async def _put_credential(work: Work, old: Credential | None, new: Credential) -> None:
+    if old is None:
+        await _user(work, new.user_id)
+        await work.tx.credentials.add(new)
+    elif not await work.tx.credentials.swap(old, new):
+        raise Unavailable("the password changed at the same moment; try again")
+
+
+def _clean_name(name: str) -> str:
+    name = " ".join(name.split())
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise Invalid("name", f"a name has at most {_LONGEST_NAME} characters, all printable")
+    return name
+
+
+def _clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(sorted(set(roles)))
+    for name in names:
+        if not name or len(name) > 64 or not name.isprintable() or " " in name:
+            raise Invalid("roles", "a role's name has 1 to 64 printable characters and no space")
+    return names
+
+
+def _words(name: str, identifiers: Iterable[Identifier]) -> list[str]:
+    """Return the user's own words, which make a password easy to guess."""
+    words = name.split()
+    for identifier in identifiers:
+        words += [identifier.value, *identifier.value.replace("@", ".").split(".")]
+    return [word for word in words if len(word) > 2]

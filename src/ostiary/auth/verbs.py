@@ -1,0 +1,541 @@
+"""`Auth`: the verbs of sessions, and the parts put together.
+
+| verb                  | does                                                                | then every guard       |
+|-----------------------|---------------------------------------------------------------------|------------------------|
+| `prove`               | throttles, then asks the method; a failure is on record             |                        |
+| `login`               | a proof becomes a session                                           |                        |
+| `step_up`             | a new proof for a live session: fresher, perhaps stronger           | asks again             |
+| `refresh`             | what a refresh token leads to: the table in `core.session`          | refuses, if reused     |
+| `mint`                | a cookie's session gives a short access token                       |                        |
+| `logout`, `revoke`    | the session is over                                                 | refuses                |
+| `authenticate`        | who is asking, from memory or from the store                        |                        |
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import assert_never
+
+from ostiary.auth.accounts import Accounts, refusal
+from ostiary.auth.keyring import Keys
+from ostiary.auth.throttles import Throttles
+from ostiary.auth.upkeep import Upkeep
+from ostiary.auth.work import Works
+from ostiary.core.access import Principal, Roles
+from ostiary.core.assurance import Proof, acr
+from ostiary.core.decision import Denied, Reason
+from ostiary.core.events import Event, Kind
+from ostiary.core.floor import Floors
+from ostiary.core.identifier import email as canonical_email
+from ostiary.core.keys import Keyring, Purpose
+from ostiary.core.policy import WEB, Policy
+from ostiary.core.session import (
+    Advance,
+    Carrier,
+    Dead,
+    Device,
+    Late,
+    Reissue,
+    Retry,
+    Reused,
+    Session,
+    Unknown,
+    dead,
+    present,
+    risen,
+)
+from ostiary.core.site import Site
+from ostiary.core.throttle import LOGIN_ACCOUNT, LOGIN_ADDRESS, PROOF_USER
+from ostiary.core.token import (
+    AccessToken,
+    TooLarge,
+    encode_base64url,
+    make_csrf_token,
+    make_session_token,
+    mint,
+    read_session_token,
+)
+from ostiary.core.user import Account, User
+from ostiary.errors import Misconfigured, Refused
+from ostiary.guard import Guard, Headers
+from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Transaction, Vault
+from ostiary.system import SystemClock, SystemEntropy
+
+CLIENT_ID = "ostiary"
+"""The `client_id` of whoever logs in here directly (RFC 9068 section 2.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """What a client receives: its session, and the secrets that carry it."""
+
+    session: Session
+    account: Account
+    session_token: str = field(repr=False)
+    """The cookie's value, or the refresh token."""
+    access_token: str | None = field(default=None, repr=False)
+    expires_in: int = 0
+    """Seconds that the access token lives."""
+    csrf_token: str = field(default="", repr=False)
+
+
+class Auth:
+    """Authentication for one application: one login, two carriers, dead at once on logout.
+
+    Make one with `Auth.embedded`, or from parts of your own. It must be started before it answers, and stopped:
+
+        async with auth.running(): ...
+
+    The framework doors do that for you.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        password: PasswordMethod,
+        site: Site,
+        clock: Clock,
+        entropy: Entropy,
+        sink: EventSink | None = None,
+        policy: Policy = WEB,
+        audience: str | None = None,
+        roles: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.site = site
+        self.policy = policy
+        self.audience = audience or site.issuer
+        self.clock = clock
+        self.floors = Floors(policy)
+        self.keyring = Keyring(macs=(), signatures=())
+        self.guard = Guard(
+            store=store, floors=self.floors, site=site, audience=self.audience, policy=policy, clock=clock
+        )
+        works = Works(store=store, floors=self.floors, clock=clock, sink=sink or _NoSink())
+        throttles = Throttles(store=store, clock=clock)
+        self.accounts = Accounts(
+            store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
+        )
+        self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
+        self._store = store
+        self._vault = vault
+        self._password = password
+        self._entropy = entropy
+        self._roles = roles
+        self._works = works
+        self._throttles = throttles
+        self._upkeep = Upkeep(
+            store=store,
+            guard=self.guard,
+            floors=self.floors,
+            clock=clock,
+            policy=policy,
+            load=self._load,
+        )
+        self._starting = asyncio.Lock()
+        self.started = False
+
+    @classmethod
+    def embedded(
+        cls,
+        path: str | Path,
+        *,
+        issuer: str,
+        policy: Policy = WEB,
+        audience: str | None = None,
+        trusted_origins: Sequence[str] = (),
+        roles: Mapping[str, Sequence[str]] | None = None,
+        key_file: str | Path | None = None,
+        migrate: bool = True,
+        sink: EventSink | None = None,
+    ) -> "Auth":
+        """Make an `Auth` on one SQLite file, with its key file beside it (`app.db` and `app.db.key`).
+
+        Both are made at the first start, readable by their owner only. Keep the key file out of the backups of the
+        database: together they are everything.
+
+        Args:
+            path: The database file.
+            issuer: The origin that users see, `https://id.example`. `http://` is for localhost only.
+            policy: How long, how strong; see `ostiary.core.policy`.
+            audience: Who access tokens are for. The issuer itself, if not given.
+            trusted_origins: Other origins whose pages may act for a logged-in user, written exactly.
+            roles: What each role permits. If not given, what was defined last stays.
+            key_file: Where the master key is, if not beside the database.
+            migrate: Whether to make or upgrade the schema at the start. Otherwise an old one is refused.
+            sink: Hears of every audit record.
+
+        Raises:
+            Misconfigured: the issuer or an origin cannot be used.
+        """
+        # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
+        from ostiary.keys.vault import SealedVault  # noqa: PLC0415
+        from ostiary.methods.password import Password  # noqa: PLC0415
+        from ostiary.stores.sql import SqlStore, sqlite_url  # noqa: PLC0415
+
+        file = Path(path).absolute()
+        entropy = SystemEntropy()
+        return cls(
+            store=SqlStore(sqlite_url(file), migrate=migrate),
+            vault=SealedVault(Path(key_file or f"{file}.key"), entropy=entropy),
+            password=Password(policy.password),
+            site=site(issuer, trusted_origins),
+            clock=SystemClock(),
+            entropy=entropy,
+            policy=policy,
+            audience=audience,
+            roles=roles,
+            sink=sink,
+        )
+
+    # -------------------------------------------------------------------------------------------- life
+
+    async def start(self) -> None:
+        """Open the store, make what is missing, and follow the feed. Starting twice is starting once.
+
+        Raises:
+            Misconfigured: the store, the schema or the keys cannot be used; one line says why and what to do.
+        """
+        async with self._starting:
+            if self.started:
+                return
+            await self._store.open()
+            await self.keys.ensure()
+            if self._roles is not None:
+                await self.accounts.define_roles(self._roles, actor="settings")
+            await self._upkeep.start()
+            self.started = True
+
+    async def stop(self) -> None:
+        """Write down what is still in memory, and let go of everything."""
+        async with self._starting:
+            if self.started:
+                self.started = False
+                await self._upkeep.stop()
+                await self._store.close()
+                self._password.close()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Auth"]:
+        """Start, and stop at the end of the block."""
+        await self.start()
+        try:
+            yield self
+        finally:
+            await self.stop()
+
+    async def _load(self) -> None:
+        """Read keys and roles anew, and put them to use here and in the guard."""
+        async with self._store.read() as tx:
+            records = await tx.keys.all()
+            document = await tx.documents.get("roles")
+        self.keyring = self._vault.open(records)
+        self.guard.equip(
+            keyring=self.keyring, roles=Roles.of(json.loads(document.body) if document is not None else {})
+        )
+
+    # -------------------------------------------------------------------------------------------- login
+
+    async def prove(self, address: str, password: str, *, ip: str = "") -> Proof:
+        """Prove a user by address and password.
+
+        Unknown, wrong and disabled cost the same and are the same from outside.
+
+        Raises:
+            Refused: they do not go together, or the user is disabled; it is on record.
+            Throttled: too many tries.
+            Overloaded: too many passwords are being hashed already.
+        """
+        canonical = canonical_email(address) or "?"
+        taken = await self._throttles.take({LOGIN_ACCOUNT: canonical, LOGIN_ADDRESS: ip})
+        proof = await self._password.prove(self._store, address=address, password=password, now=self.clock.now())
+        return await self._proved(proof, taken, user_id="", ip=ip)
+
+    async def prove_again(self, user_id: str, password: str, *, ip: str = "") -> Proof:
+        """Prove a user who has a session already, once more by password. Raises as `prove` does."""
+        taken = await self._throttles.take({PROOF_USER: user_id})
+        proof = await self._password.reprove(self._store, user_id=user_id, password=password, now=self.clock.now())
+        return await self._proved(proof, taken, user_id=user_id, ip=ip)
+
+    async def _proved(self, proof: Proof | Denied, taken: tuple[str, ...], *, user_id: str, ip: str) -> Proof:
+        if isinstance(proof, Proof):
+            return replace(proof, taken=taken)
+        async with self._works.begin() as work:
+            work.tell(Kind.LOGIN_FAILED, user_id=user_id, ip=ip, reason=proof.reason)
+        raise Refused(proof.reason)
+
+    async def login(self, proof: Proof, *, carrier: Carrier, device: Device = Device()) -> Issued:  # noqa: B008 - frozen
+        """Begin a session for whoever gave this proof.
+
+        Raises:
+            Refused: the user was disabled or deleted, or the password changed, since the proof was given.
+        """
+        async with self._works.begin() as work:
+            account = await self._still_proved(work.tx, proof)
+            now = work.now
+            session = Session(
+                id=encode_base64url(self._entropy.bytes(16)),
+                user_id=account.user.id,
+                carrier=carrier,
+                client_id=CLIENT_ID,
+                device=device,
+                amr=proof.amr,
+                auth_time=proof.at,
+                created_at=now,
+                last_seen_at=now,
+                expires_at=now + self.policy.session_life,
+                tokens_until=self._token_end(now) if carrier is Carrier.BEARER else now,
+                turned_at=now,
+            )
+            await work.tx.sessions.add(session)
+            await self._throttles.give_back(work.tx, proof.taken)
+            work.tell(
+                Kind.LOGGED_IN,
+                user_id=session.user_id,
+                session_id=session.id,
+                actor=session.user_id,
+                ip=device.ip,
+                carrier=carrier,
+            )
+        return self._issue(session, account, now)
+
+    async def step_up(self, session_id: str, proof: Proof) -> Issued:
+        """Raise a live session by a new proof of its own user. Its carrier changes with it; the old one is dead.
+
+        Raises:
+            Refused: the session is over, or the proof is somebody else's.
+        """
+        async with self._works.begin() as work:
+            session = await self._live(work.tx, session_id, work.now)
+            if session.user_id != proof.user_id:
+                raise Refused(Reason.WRONG_USER)
+            account = await self._still_proved(work.tx, proof)
+            raised = risen(session, amr=proof.amr, auth_time=proof.at)
+            if session.carrier is Carrier.BEARER:
+                raised = replace(raised, tokens_until=self._token_end(work.now))
+            await work.swap(session, raised)
+            await self._throttles.give_back(work.tx, proof.taken)
+            work.tell(Kind.STEPPED_UP, user_id=session.user_id, session_id=session.id, actor=session.user_id)
+            now = work.now
+        return self._issue(raised, account, now)
+
+    # -------------------------------------------------------------------------------------------- carry on
+
+    async def refresh(self, refresh_token: str) -> Issued:
+        """Exchange a refresh token for its successor and a new access token. A copied one ends the session.
+
+        Raises:
+            Refused: by the table in `core.session`.
+        """
+        token = read_session_token(
+            refresh_token, expected_carrier=Carrier.BEARER, keyring=self.keyring, now=self.clock.now()
+        )
+        if isinstance(token, Denied):
+            raise Refused(token.reason)
+        async with self._works.begin() as work:
+            now = work.now
+            session, account = await self._session_and_account(work.tx, token.sid)
+            answer = present(session, token.n, now=now, policy=self.policy)
+            outcome: Session | Reason
+            match answer:
+                case Advance(turned) | Retry(turned) | Reissue(turned):
+                    outcome = replace(turned, tokens_until=self._token_end(now))
+                    await work.swap(session, outcome)
+                case Reused(ended):
+                    await work.swap(session, ended)
+                    work.tell(Kind.TOKEN_REUSED, user_id=session.user_id, session_id=session.id, number=str(token.n))
+                    outcome = Reason.REUSED
+                case Dead(why):
+                    outcome = why.reason
+                case Late():
+                    outcome = Reason.LATE
+                case Unknown():
+                    outcome = Reason.UNKNOWN
+                case _:
+                    assert_never(answer)
+        if isinstance(outcome, Reason):
+            raise Refused(outcome)
+        return self._issue(outcome, account, now)
+
+    async def mint(self, principal: Principal) -> Issued:
+        """Give a session that is carried by a cookie a short access token, for calls to other places.
+
+        Raises:
+            Refused: the session is over, or may do other things by now than the caller knew.
+        """
+        async with self._works.begin() as work:
+            session, account = await self._session_and_account(work.tx, principal.session_id)
+            over = dead(session, now=work.now, policy=self.policy)
+            if over is not None:
+                raise Refused(over.reason)
+            if session.revision != principal.revision:
+                raise Refused(Reason.SUPERSEDED)
+            used = replace(session, tokens_until=self._token_end(work.now))
+            await work.swap(session, used)
+            now = work.now
+        return self._issue(used, account, now, with_access_token=True)
+
+    async def authenticate(self, headers: Headers, method: str) -> Principal | Denied:
+        """Say who is asking: from memory, or from the store when memory cannot say."""
+        if not self.started:
+            await self.start()
+        return await self.guard.authenticate(headers, method)
+
+    # -------------------------------------------------------------------------------------------- end
+
+    async def logout(self, principal: Principal) -> None:
+        """End the caller's own session. When this returns it is dead here, and elsewhere within the feed's delay."""
+        async with self._works.begin() as work:
+            session = await work.tx.sessions.get(principal.session_id)
+            if session is not None:
+                await work.end(session, Kind.LOGGED_OUT, actor=principal.user_id)
+
+    async def revoke(self, session_id: str, *, actor: str, user_id: str | None = None) -> bool:
+        """End a session. With `user_id`, only one of that user's. `False` if there is no such live session."""
+        async with self._works.begin() as work:
+            session = await work.tx.sessions.get(session_id)
+            if session is None or session.revoked_at is not None or user_id not in (None, session.user_id):
+                return False
+            await work.end(session, Kind.REVOKED, actor=actor)
+            return True
+
+    async def revoke_all(self, user_id: str, *, actor: str, but: str | None = None) -> int:
+        """End every session of a user, save one. One transaction; returns how many."""
+        async with self._works.begin() as work:
+            return await work.end_all(user_id, actor=actor, but=but)
+
+    # -------------------------------------------------------------------------------------------- look
+
+    async def session(self, session_id: str) -> tuple[Session, Account]:
+        """Return a live session and its account.
+
+        Raises:
+            Refused: it is over.
+        """
+        async with self._store.read() as tx:
+            session, account = await self._session_and_account(tx, session_id)
+        over = dead(session, now=self.clock.now(), policy=self.policy)
+        if over is not None:
+            raise Refused(over.reason)
+        return session, account
+
+    async def sessions(self, user_id: str) -> Sequence[Session]:
+        """Return a user's live sessions, the oldest first."""
+        now = self.clock.now()
+        async with self._store.read() as tx:
+            sessions = await tx.sessions.of(user_id)
+        return [session for session in sessions if dead(session, now=now, policy=self.policy) is None]
+
+    async def rename(self, session_id: str, name: str, *, user_id: str) -> Session | None:
+        """Give one of a user's devices another name. `None` if there is no such live session."""
+        async with self._works.begin() as work:
+            session = await work.tx.sessions.get(session_id)
+            if (
+                session is None
+                or session.user_id != user_id
+                or dead(session, now=work.now, policy=self.policy) is not None
+            ):
+                return None
+            renamed = replace(session, device=replace(session.device, name=name))
+            await work.swap(session, renamed)
+            work.tell(Kind.DEVICE_RENAMED, user_id=user_id, session_id=session_id, actor=user_id)
+            return renamed
+
+    def csrf_token(self, session_id: str) -> str:
+        """Return the token that a client which is no browser shows with its cookie."""
+        return make_csrf_token(session_id, key=self.keyring.mac(Purpose.CSRF, now=self.clock.now()))
+
+    # -------------------------------------------------------------------------------------------- private
+
+    async def _session_and_account(self, tx: Transaction, session_id: str) -> tuple[Session, Account]:
+        session = await tx.sessions.get(session_id)
+        if session is None:
+            raise Refused(Reason.NO_SESSION)
+        return session, await self._account(tx, session.user_id)
+
+    async def _live(self, tx: Transaction, session_id: str, now: datetime) -> Session:
+        session = await tx.sessions.get(session_id)
+        if session is None:
+            raise Refused(Reason.NO_SESSION)
+        over = dead(session, now=now, policy=self.policy)
+        if over is not None:
+            raise Refused(over.reason)
+        return session
+
+    async def _still_proved(self, tx: Transaction, proof: Proof) -> Account:
+        user = await tx.users.get(proof.user_id)
+        refused = refusal(user, await tx.credentials.get(proof.credential_id), proof)
+        if refused is not None:
+            raise Refused(refused.reason)
+        return await self._account(tx, proof.user_id)
+
+    async def _account(self, tx: Transaction, user_id: str) -> Account:
+        user = await tx.users.get(user_id)
+        if user is None:
+            raise Refused(Reason.NO_SESSION)
+        if user.disabled_at is not None:
+            raise Refused(Reason.USER_DISABLED)
+        return Account(user=user, identifiers=tuple(await tx.identifiers.of(user_id)))
+
+    def _token_end(self, now: datetime) -> datetime:
+        return datetime.fromtimestamp(int(now.timestamp()), UTC) + self.policy.access_life
+
+    def _issue(
+        self, session: Session, account: Account, now: datetime, *, with_access_token: bool | None = None
+    ) -> Issued:
+        """Make what the client holds. Nothing is stored: every value follows from the session and the keys."""
+        is_bearer = session.carrier is Carrier.BEARER
+        key = self.keyring.mac(Purpose.SESSION, now=now)
+        return Issued(
+            session=session,
+            account=account,
+            session_token=make_session_token(session.carrier, session.id, session.issued, key=key),
+            access_token=self._access_token(session, account.user, now) if with_access_token or is_bearer else None,
+            expires_in=int(self.policy.access_life.total_seconds()),
+            csrf_token="" if is_bearer else self.csrf_token(session.id),
+        )
+
+    def _access_token(self, session: Session, user: User, now: datetime) -> str:
+        end = min(self._token_end(now), session.expires_at)
+        token = AccessToken(
+            iss=self.site.issuer,
+            sub=user.id,
+            aud=self.audience,
+            client_id=session.client_id,
+            iat=int(now.timestamp()),
+            exp=int(end.timestamp()),
+            jti=encode_base64url(self._entropy.bytes(12)),
+            sid=session.id,
+            rev=session.revision,
+            auth_time=int(session.auth_time.timestamp()),
+            acr=acr(session.amr),
+            amr=session.amr,
+            roles=user.roles,
+        )
+        minted = mint(token, key=self.keyring.signer(now=now), policy=self.policy)
+        if isinstance(minted, TooLarge):
+            raise Misconfigured(
+                f"the access token of user {user.id} has {minted.size} bytes, over its budget of {minted.budget}; "
+                f"the claim {minted.claim!r} is too large"
+            )
+        return minted
+
+
+def site(issuer: str, trusted_origins: Sequence[str]) -> Site:
+    """Make a site, or say in one line why its words cannot be used."""
+    try:
+        return Site.of(issuer, trusted=tuple(trusted_origins))
+    except ValueError as error:
+        raise Misconfigured(str(error)) from None
+
+
+class _NoSink:
+    """Hears nothing. The audit records are in the store all the same."""
+
+    def report(self, event: Event) -> None:
+        """Let it pass."""

@@ -1,0 +1,101 @@
+"""What one transaction changes, and what is told once that is durable.
+
+The change, the audit record and the feed's entry are one transaction. Only when it is durable are this process's
+floors raised and the sinks told; nothing is answered before that.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ostiary.core.decision import Reason
+from ostiary.core.events import Event, Kind
+from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors
+from ostiary.core.session import Session, changed, revoked
+from ostiary.errors import Unavailable
+from ostiary.ports import Clock, EventSink, Store, StoredDocument, Transaction
+
+
+@dataclass
+class Work:
+    """A transaction under way."""
+
+    tx: Transaction
+    now: datetime
+    changes: list[Floor | Document] = field(default_factory=list[Floor | Document])
+    events: list[Event] = field(default_factory=list[Event])
+
+    def tell(
+        self, kind: Kind, *, user_id: str = "", session_id: str = "", actor: str = "", ip: str = "", **detail: str
+    ) -> None:
+        """Add an audit record."""
+        self.events.append(
+            Event(kind=kind, at=self.now, user_id=user_id, session_id=session_id, actor=actor, ip=ip, detail=detail)
+        )
+
+    async def swap(self, old: Session, new: Session) -> None:
+        """Store a session's change, and put its floor on the feed if its revision grew.
+
+        Raises:
+            Unavailable: somebody else was first, in spite of the store's promise. Nothing of the transaction happens.
+        """
+        if not await self.tx.sessions.swap(old, new):
+            raise Unavailable("the session changed at the same moment")
+        if new.revoked_at is not None:
+            self.changes.append(Floor(new.id, NONE_IS_GOOD, new.tokens_until))
+        elif new.revision > old.revision:
+            self.changes.append(Floor(new.id, new.revision, new.tokens_until))
+
+    async def end(self, session: Session, kind: Kind, *, actor: str, why: Reason = Reason.REVOKED) -> None:
+        """Revoke a live session, with its audit record. One that is over already is left as it is."""
+        if session.revoked_at is None:
+            await self.swap(session, revoked(session, now=self.now, why=why))
+            self.tell(kind, user_id=session.user_id, session_id=session.id, actor=actor)
+
+    async def end_all(self, user_id: str, *, actor: str, but: str | None = None) -> int:
+        """Revoke every live session of a user, save one. Returns how many."""
+        others = [session for session in await self.tx.sessions.of(user_id) if session.id != but]
+        for session in others:
+            await self.end(session, Kind.REVOKED, actor=actor)
+        return len(others)
+
+    async def raise_all(self, user_id: str) -> None:
+        """Make every guard ask again what the user's sessions may do."""
+        for session in await self.tx.sessions.of(user_id):
+            await self.swap(session, changed(session))
+
+    async def publish(self, name: str, body: str = "") -> None:
+        """Store the next version of a document, and put it on the feed."""
+        old = await self.tx.documents.get(name)
+        new = StoredDocument(name=name, version=1 if old is None else old.version + 1, body=body)
+        stored = await (self.tx.documents.add(new) if old is None else self.tx.documents.swap(old, new))
+        if not stored:
+            raise Unavailable(f"the document {name} changed at the same moment")
+        self.changes.append(Document(name, new.version))
+
+
+class Works:
+    """Begins transactions that are told of when they are durable."""
+
+    def __init__(self, *, store: Store, floors: Floors, clock: Clock, sink: EventSink) -> None:
+        self._store = store
+        self._floors = floors
+        self._clock = clock
+        self._sink = sink
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Work]:
+        """Begin a write. When the block has ended everything is durable, in force here, and told."""
+        async with self._store.write() as tx:
+            work = Work(tx, self._clock.now())
+            yield work
+            for event in work.events:
+                await tx.events.add(event)
+            if work.changes:
+                await tx.feed.append(work.changes)
+        for change in work.changes:
+            if isinstance(change, Floor):
+                self._floors.raise_to(change, elapsed=self._clock.elapsed())
+        for event in work.events:
+            self._sink.report(event)

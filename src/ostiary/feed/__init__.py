@@ -1,0 +1,1 @@
+"""Following the feed: how floors, keys and roles reach every guard."""

@@ -1,0 +1,84 @@
+"""Follows a store's feed and keeps one process's `Floors` complete and their lease renewed.
+
+It starts by reading the head and the snapshot, and follows from that head. Each round asks the store for its head and
+the entries after the view in one consistent read; the lease counts from before that question was sent. Being woken
+only makes a round happen sooner: nothing but a head that was read renews.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from ostiary.core.floor import Document, Floors, Head, Renewal, Snapshot
+from ostiary.core.policy import Policy
+from ostiary.errors import Unavailable
+from ostiary.ports import Clock, Store
+
+_BATCH = 1000
+
+Load = Callable[[], Awaitable[None]]
+"""Reads the documents (keys, roles) anew from the store and puts them to use."""
+
+
+class Follower:
+    """One process's follower. `run` never ends by itself; while the store cannot answer, the lease simply runs out."""
+
+    def __init__(self, *, store: Store, floors: Floors, clock: Clock, policy: Policy, load: Load) -> None:
+        self._store = store
+        self._floors = floors
+        self._clock = clock
+        self._every = policy.lease.total_seconds() / 4
+        self._timeout = policy.lease.total_seconds() / 2
+        self._load = load
+        self._loaded = False
+
+    async def run(self) -> None:
+        """Follow for ever."""
+        while True:
+            renewal = None
+            with contextlib.suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    renewal = await self.round()
+            if renewal is not Renewal.BEHIND:
+                await self._pause()
+
+    async def round(self) -> Renewal:
+        """Ask once, apply what came, and renew the lease if the view has caught up with the head that was read.
+
+        Raises:
+            Unavailable: the store cannot answer. The lease is as it was.
+        """
+        asked_at = self._clock.elapsed()
+        view = self._floors.head
+        async with self._store.read() as tx:
+            head = await tx.feed.head()
+            if view is None or view.incarnation != head.incarnation or head.seq < view.seq:
+                return await self._start(await tx.feed.snapshot(), asked_at)
+            entries = await tx.feed.since(view.seq, limit=_BATCH) if head != view else ()
+            if entries and entries[0].seq != view.seq + 1:
+                return await self._start(await tx.feed.snapshot(), asked_at)
+        if any(isinstance(entry.change, Document) for entry in entries):
+            self._loaded = False
+        self._floors.apply(entries, elapsed=asked_at)
+        self._floors.forget(elapsed=asked_at, wall=asked_at + self._clock.offset)
+        return await self._renew(head, asked_at)
+
+    async def _start(self, snapshot: Snapshot, asked_at: float) -> Renewal:
+        self._loaded = False
+        self._floors.start(snapshot, elapsed=asked_at)
+        return await self._renew(snapshot.head, asked_at)
+
+    async def _renew(self, head: Head, asked_at: float) -> Renewal:
+        # A document that was announced but not loaded yet is a view that has not caught up.
+        if not self._loaded:
+            await self._load()
+            self._loaded = True
+        return self._floors.renew(head, asked_at=asked_at)
+
+    async def _pause(self) -> None:
+        started = self._clock.elapsed()
+        with contextlib.suppress(Unavailable):
+            await self._store.changed(wait=self._every)
+            return
+        # The store cannot even be watched: do not spin.
+        await asyncio.sleep(max(0.0, started + self._every - self._clock.elapsed()))

@@ -1,0 +1,392 @@
+"""The guard: what stands in front of a request, on the hot path.
+
+`check` answers from memory alone: it awaits nothing, takes no lock and writes nothing. In order:
+
+1. find the carrier; `Authorization: Bearer` wins over the cookie, and both naming different sessions is refused;
+2. look up the SHA-256 of the carrier among those already verified;
+3. expiry, then the session's floor, then the lease; for a cookie on an unsafe method, whether the request was meant;
+4. the `Principal`. On a miss an access token is verified and remembered; a cookie's MAC is checked, so that garbage
+   never reaches the store, and the answer is `Unsure`: then `authenticate` asks the store, once for all who wait.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Generic, TypeVar
+
+import msgspec
+
+from ostiary.core.access import Principal, Roles
+from ostiary.core.assurance import acr
+from ostiary.core.decision import Denied, Reason
+from ostiary.core.floor import NONE_IS_GOOD, Floors
+from ostiary.core.keys import Keyring
+from ostiary.core.policy import Policy
+from ostiary.core.session import Carrier, Session, carries, dead
+from ostiary.core.site import SAFE_METHODS, Meant, Site, meant
+from ostiary.core.token import (
+    AccessToken,
+    SessionToken,
+    is_csrf_token,
+    looks_like_session_token,
+    read_access_token,
+    read_session_token,
+)
+from ostiary.core.user import User
+from ostiary.errors import Unavailable
+from ostiary.ports import Clock, Store
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""Pairs of a lower-case name and a value, as ASGI gives them."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_CROSS_SITE_HEADERS = frozenset({b"sec-fetch-site", b"origin", b"x-csrf-token"})
+_MOST_ASKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """Memory cannot say. `authenticate` asks the store; until then this is not a yes."""
+
+    token: SessionToken | AccessToken
+    digest: bytes
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the store said of a session, and when it was asked."""
+
+    session: Session | None
+    user: User | None
+    asked_at: float
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """A carrier already verified. It is good until `expires` (wall), and believed until `believed_until` (elapsed)."""
+
+    principal: Principal
+    sid: str
+    revision: int
+    is_cookie: bool
+    expires: float
+    believed_until: float
+    seen_at: float
+
+
+class Guard:
+    """Turns a request into a `Principal` or a refusal. One per process; everything it knows is in its memory."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        floors: Floors,
+        site: Site,
+        audience: str,
+        policy: Policy,
+        clock: Clock,
+        remember: int = 200_000,
+    ) -> None:
+        self._store = store
+        self._floors = floors
+        self._keyring = Keyring(macs=(), signatures=())
+        self._roles = Roles.of({})
+        self._site = site
+        self._audience = audience
+        self._policy = policy
+        self._clock = clock
+        self._elapsed = clock.elapsed
+        self._cookie = re.compile(rb"(?:^|;)[ \t]*" + re.escape(site.cookie_name.encode()) + rb"=([^;]*)")
+        self._verified: _Recent[bytes, _Entry] = _Recent(remember)
+        self._asking: dict[str, asyncio.Task[_Asked]] = {}
+        self._patience = policy.lease.total_seconds() / 2
+        self._believed = policy.believed.total_seconds()
+        self._seen_every = policy.seen_every.total_seconds()
+        self.seen: dict[str, float] = {}
+        """Sessions used since somebody last took this away to write it down: `sid` to seconds since the epoch."""
+
+    def __len__(self) -> int:
+        """Return how many verified carriers are remembered."""
+        return len(self._verified)
+
+    def equip(self, *, keyring: Keyring, roles: Roles) -> None:
+        """Use these keys and this table of roles from now on. What was verified with others is forgotten."""
+        self._keyring = keyring
+        self._roles = roles
+        self._verified.clear()
+
+    def check(self, headers: Headers, method: str) -> Principal | Denied | Unsure:  # noqa: C901, PLR0912 - the hot path
+        """Say who is asking, from memory alone, or that memory cannot say."""
+        authorization = cookies = None
+        for name, value in headers:
+            if name == b"authorization":
+                if authorization is not None:
+                    return Denied(Reason.AMBIGUOUS)
+                authorization = value
+            elif name == b"cookie":
+                cookies = value if cookies is None else cookies + b";" + value
+        found = self._cookie.findall(cookies) if cookies is not None else ()
+        if len(found) > 1:
+            return Denied(Reason.AMBIGUOUS)
+        is_cookie = authorization is None or authorization[:6].lower() != b"bearer"
+        if authorization is not None and not is_cookie:
+            carrier = authorization[7:]
+        elif found:
+            carrier = found[0]
+        else:
+            return Denied(Reason.NO_CARRIER)
+
+        digest = sha256(carrier).digest()
+        entry = self._verified.get(digest)
+        if entry is None or entry.is_cookie is not is_cookie:
+            answer = self._read(carrier, digest, is_cookie=is_cookie)
+            if not isinstance(answer, Unsure) or isinstance(answer.token, SessionToken):
+                return answer
+            entry = self._remember_token(answer.token, digest)
+
+        if found and not is_cookie and _names_another_session(found[0], entry.sid):
+            return Denied(Reason.AMBIGUOUS)
+        elapsed = self._elapsed()
+        now = elapsed + self._clock.offset
+        if now >= entry.expires:
+            return Denied(Reason.EXPIRED)
+        floor = self._floors.of.get(entry.sid, 0)
+        if entry.revision < floor:
+            return self._below(floor, carrier, digest, is_cookie=is_cookie)
+        if elapsed >= self._floors.fresh_until or elapsed >= entry.believed_until:
+            return self._read(carrier, digest, is_cookie=is_cookie)
+        if is_cookie and method not in SAFE_METHODS and not self.is_meant(headers, method, entry.sid):
+            return Denied(Reason.CROSS_SITE)
+        if now - entry.seen_at >= self._seen_every:
+            entry.seen_at = self.seen[entry.sid] = now
+        return entry.principal
+
+    async def authenticate(self, headers: Headers, method: str) -> Principal | Denied:
+        """Say who is asking: from memory, or from the store when memory cannot say."""
+        answer = self.check(headers, method)
+        return await self.ask(answer, headers, method) if isinstance(answer, Unsure) else answer
+
+    async def ask(self, unsure: Unsure, headers: Headers, method: str) -> Principal | Denied:
+        """Ask the store about what `check` was unsure of. One that cannot answer refuses, never "probably fine"."""
+        for _ in range(_MOST_ASKS):
+            try:
+                asked = await self._asked(unsure.token.sid)
+            except (Unavailable, TimeoutError):
+                return Denied(Reason.UNAVAILABLE)
+            answer = self._decide(unsure, asked)
+            if answer is None:
+                continue
+            if isinstance(answer, Principal):
+                return self._meant_or_denied(answer, headers, method)
+            return answer
+        return Denied(Reason.UNAVAILABLE)
+
+    def is_meant(self, headers: Headers, method: str, sid: str | None) -> bool:
+        """Tell whether a request that carries a cookie (`sid`), or would set one (`None`), was meant by its sender."""
+        given = {name: value for name, value in headers if name in _CROSS_SITE_HEADERS}
+        fetch_site, origin = given.get(b"sec-fetch-site"), given.get(b"origin")
+        answer = meant(
+            method,
+            fetch_site=None if fetch_site is None else fetch_site.decode("latin-1"),
+            origin=None if origin is None else origin.decode("latin-1"),
+            site=self._site,
+        )
+        if answer is not Meant.SHOW_TOKEN:
+            return answer is Meant.YES
+        if sid is None:
+            return True
+        token = given.get(b"x-csrf-token", b"").decode("latin-1")
+        return is_csrf_token(token, sid, keyring=self._keyring, now=self._clock.now())
+
+    # -------------------------------------------------------------------------------------------- a miss
+
+    def _below(self, floor: int, carrier: bytes, digest: bytes, *, is_cookie: bool) -> Denied | Unsure:
+        """Say what a session that has changed leads to. A cookie's may do other things now: ask which."""
+        self._verified.drop(digest)
+        if floor == NONE_IS_GOOD:
+            return Denied(Reason.REVOKED)
+        return self._read(carrier, digest, is_cookie=True) if is_cookie else Denied(Reason.SUPERSEDED)
+
+    def _read(self, carrier: bytes, digest: bytes, *, is_cookie: bool) -> Denied | Unsure:
+        """Read a carrier without asking anybody: it is refused, or it is genuine and the store must say the rest."""
+        now = self._clock.now()
+        try:
+            text = carrier.decode("ascii")
+        except UnicodeDecodeError:
+            return Denied(Reason.MALFORMED)
+        if is_cookie or looks_like_session_token(text):
+            token: SessionToken | AccessToken | Denied = read_session_token(
+                text, expected_carrier=Carrier.COOKIE, keyring=self._keyring, now=now
+            )
+            if isinstance(token, SessionToken) and not is_cookie:
+                token = Denied(Reason.WRONG_CARRIER)
+        else:
+            token = read_access_token(
+                text,
+                keyring=self._keyring,
+                expected_issuer=self._site.issuer,
+                expected_audience=self._audience,
+                now=now,
+                policy=self._policy,
+            )
+        if isinstance(token, Denied):
+            return token
+        if self._floors.of.get(token.sid) == NONE_IS_GOOD:
+            return Denied(Reason.REVOKED)
+        return Unsure(token, digest)
+
+    def _remember_token(self, token: AccessToken, digest: bytes) -> _Entry:
+        entry = _Entry(
+            principal=Principal(
+                user_id=token.sub,
+                session_id=token.sid,
+                carrier=Carrier.BEARER,
+                client_id=token.client_id,
+                amr=token.amr,
+                acr=token.acr,
+                auth_time=datetime.fromtimestamp(token.auth_time, UTC),
+                expires_at=datetime.fromtimestamp(token.exp, UTC),
+                revision=token.rev,
+                roles=token.roles,
+                permissions=self._roles.permissions(token.roles),
+                scope=tuple(token.scope.split()),
+            ),
+            sid=token.sid,
+            revision=token.rev,
+            is_cookie=False,
+            expires=float(token.exp),
+            believed_until=float("inf"),
+            seen_at=0.0,
+        )
+        self._verified.put(digest, entry)
+        return entry
+
+    # -------------------------------------------------------------------------------------------- the store
+
+    async def _asked(self, sid: str) -> _Asked:
+        """Ask the store once, however many wait. The question is short: its answer is as old as its sending."""
+        task = self._asking.get(sid)
+        if task is None:
+            task = self._asking[sid] = asyncio.create_task(self._fetch(sid))
+            task.add_done_callback(lambda done: self._asked_and_done(sid, done))
+        return await asyncio.shield(task)
+
+    def _asked_and_done(self, sid: str, done: "asyncio.Task[_Asked]") -> None:
+        self._asking.pop(sid, None)
+        if not done.cancelled():
+            done.exception()  # everyone who waited may be gone: then nobody else looks at it
+
+    async def _fetch(self, sid: str) -> _Asked:
+        asked_at = self._elapsed()
+        async with asyncio.timeout(self._patience), self._store.read() as tx:
+            session = await tx.sessions.get(sid)
+            user = await tx.users.get(session.user_id) if session is not None else None
+        return _Asked(session, user, asked_at)
+
+    def _decide(self, unsure: Unsure, asked: _Asked) -> Principal | Denied | None:
+        """Say what the store's answer means, or `None` when a change overtook it: then ask again."""
+        session, user, token = asked.session, asked.user, unsure.token
+        now = self._clock.now()
+        if session is None or user is None:
+            return Denied(Reason.NO_SESSION)
+        floor = self._floors.of.get(session.id, 0)
+        if floor == NONE_IS_GOOD:
+            return Denied(Reason.REVOKED)
+        if user.disabled_at is not None:
+            return Denied(Reason.USER_DISABLED)
+        if isinstance(token, AccessToken):
+            over = dead(session, now=now, policy=self._policy)
+            if over is not None:
+                return over
+            if token.rev != session.revision or token.sub != session.user_id:
+                return Denied(Reason.SUPERSEDED)
+            self.seen[session.id] = now.timestamp()
+            return self._remember_token(token, unsure.digest).principal
+        if session.carrier is not token.carrier:
+            return Denied(Reason.WRONG_CARRIER)
+        over = carries(session, token.n, now=now, policy=self._policy)
+        if over is not None:
+            return over
+        if session.revision < floor:
+            return None
+        return self._remember_session(session, user, asked.asked_at, unsure.digest)
+
+    def _remember_session(self, session: Session, user: User, asked_at: float, digest: bytes) -> Principal:
+        now = self._elapsed() + self._clock.offset
+        principal = Principal(
+            user_id=user.id,
+            session_id=session.id,
+            carrier=session.carrier,
+            client_id=session.client_id,
+            amr=session.amr,
+            acr=acr(session.amr),
+            auth_time=session.auth_time,
+            expires_at=session.expires_at,
+            revision=session.revision,
+            roles=user.roles,
+            permissions=self._roles.permissions(user.roles),
+        )
+        entry = _Entry(
+            principal=principal,
+            sid=session.id,
+            revision=session.revision,
+            is_cookie=True,
+            expires=session.expires_at.timestamp(),
+            believed_until=asked_at + self._believed,
+            seen_at=now,
+        )
+        self.seen[session.id] = now
+        self._verified.put(digest, entry)
+        return principal
+
+    def _meant_or_denied(self, principal: Principal, headers: Headers, method: str) -> Principal | Denied:
+        is_cookie = principal.carrier is Carrier.COOKIE
+        if is_cookie and not self.is_meant(headers, method, principal.session_id):
+            return Denied(Reason.CROSS_SITE)
+        return principal
+
+
+def _names_another_session(cookie: bytes, sid: str) -> bool:
+    return cookie.startswith(b"os1c.") and cookie[5:27] != sid.encode()
+
+
+class _Recent(Generic[K, V]):
+    """Remembers what was used of late, in two generations: nothing is moved on a hit, and memory is bounded."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most // 2
+        self._young: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def get(self, key: K) -> V | None:
+        value = self._young.get(key)
+        if value is None and self._old:
+            value = self._old.pop(key, None)
+            if value is not None:
+                self.put(key, value)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        if len(self._young) >= self._most:
+            self._old = self._young
+            self._young = {}
+        self._young[key] = value
+
+    def drop(self, key: K) -> None:
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
+    def clear(self) -> None:
+        self._young.clear()
+        self._old.clear()

@@ -1,0 +1,1 @@
+"""Where keys live: the master key in a file, every other key sealed under it in the store."""
