@@ -99,6 +99,7 @@ class Guard:
         self._floors = floors
         self._keyring = Keyring(macs=(), signatures=())
         self._roles = Roles.of({})
+        self._permissions: dict[tuple[str, ...], frozenset[str]] = {}
         self._site = site
         self._audience = audience
         self._policy = policy
@@ -121,6 +122,7 @@ class Guard:
         """Use these keys and this table of roles from now on. What was verified with others is forgotten."""
         self._keyring = keyring
         self._roles = roles
+        self._permissions.clear()
         self._verified.clear()
 
     def check(self, headers: Headers, method: str) -> Principal | Denied | Unsure:  # noqa: C901, PLR0912 - the hot path
@@ -256,7 +258,7 @@ class Guard:
                 expires_at=datetime.fromtimestamp(token.exp, UTC),
                 revision=token.rev,
                 roles=token.roles,
-                permissions=self._roles.permissions(token.roles),
+                permissions=self._permitted(token.roles),
                 scope=tuple(token.scope.split()),
             ),
             sid=token.sid,
@@ -268,6 +270,13 @@ class Guard:
         )
         self._verified.put(digest, entry)
         return entry
+
+    def _permitted(self, roles: tuple[str, ...]) -> frozenset[str]:
+        """Expand roles. Principals with the same roles share one set."""
+        permissions = self._permissions.get(roles)
+        if permissions is None:
+            permissions = self._permissions[roles] = self._roles.permissions(roles)
+        return permissions
 
     # -------------------------------------------------------------------------------------------- the store
 
@@ -332,7 +341,7 @@ class Guard:
             expires_at=session.expires_at,
             revision=session.revision,
             roles=user.roles,
-            permissions=self._roles.permissions(user.roles),
+            permissions=self._permitted(user.roles),
         )
         entry = _Entry(
             principal=principal,

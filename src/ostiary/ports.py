@@ -147,7 +147,7 @@ class Sessions(Protocol):
         ...
 
     async def swap(self, old: Session, new: Session) -> bool:
-        """Replace `old` by `new` if `accepted`, `issued` and `revision` are still those of `old` and it is not revoked.
+        """Replace `old` by `new` if its counters and its revision are still those of `old` and it is not revoked.
 
         Of parallel swaps of one state, one wins. A revoked session is never changed again.
         """

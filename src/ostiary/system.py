@@ -4,6 +4,7 @@ import os
 import secrets
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 # CLOCK_BOOTTIME counts the time a machine sleeps. Without it a lease could outlive a suspended laptop.
@@ -18,6 +19,8 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
+        self.elapsed = partial(time.clock_gettime, _ELAPSED)
+        """Return seconds since the machine started, sleep included."""
         self.offset = time.time() - self.elapsed()
 
     def now(self) -> datetime:
@@ -25,10 +28,6 @@ class SystemClock:
         elapsed = self.elapsed()
         self.offset = max(self.offset, time.time() - elapsed)
         return datetime.fromtimestamp(elapsed + self.offset, UTC)
-
-    def elapsed(self) -> float:
-        """Return seconds since the machine started, sleep included."""
-        return time.clock_gettime(_ELAPSED)
 
 
 class SystemEntropy:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from ostiary.auth.throttles import Throttles
 from ostiary.auth.work import Work, Works
 from ostiary.core.assurance import Proof
+from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.throttle import REGISTER_ADDRESS
-from ostiary.core.token import encode_base64url
 from ostiary.core.user import Account, Credential, Identifier, User
 from ostiary.errors import Invalid, Refused, Taken, Unavailable
 from ostiary.ports import Clock, Entropy, PasswordMethod, Store

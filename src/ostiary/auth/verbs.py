@@ -27,6 +27,7 @@ from ostiary.auth.upkeep import Upkeep
 from ostiary.auth.work import Works
 from ostiary.core.access import Principal, Roles
 from ostiary.core.assurance import Proof, acr
+from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.floor import Floors
@@ -50,15 +51,7 @@ from ostiary.core.session import (
 )
 from ostiary.core.site import Site
 from ostiary.core.throttle import LOGIN_ACCOUNT, LOGIN_ADDRESS, PROOF_USER
-from ostiary.core.token import (
-    AccessToken,
-    TooLarge,
-    encode_base64url,
-    make_csrf_token,
-    make_session_token,
-    mint,
-    read_session_token,
-)
+from ostiary.core.token import AccessToken, TooLarge, make_csrf_token, make_session_token, mint, read_session_token
 from ostiary.core.user import Account, User
 from ostiary.errors import Misconfigured, Refused
 from ostiary.guard import Guard, Headers

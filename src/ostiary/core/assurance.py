@@ -36,7 +36,7 @@ class Proof:
 
 
 def aal(amr: tuple[str, ...]) -> int:
-    """Return the authenticator assurance level that a set of methods reaches: 1, or 2 for two kinds of factor or `mfa`."""
+    """Return the assurance level that a set of methods reaches: 1, or 2 for two kinds of factor or `mfa`."""
     kinds = {_FACTOR[method] for method in amr if method in _FACTOR}
     return 2 if len(kinds) > 1 or "mfa" in amr else 1
 

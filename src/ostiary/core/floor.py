@@ -80,7 +80,7 @@ class Renewal(Enum):
 
 
 class Floors:
-    """The view of the feed that one process holds. It decides, and does nothing else: whoever follows the feed feeds it."""
+    """The view of the feed that one process holds. It decides, and does nothing else: whoever follows feeds it."""
 
     def __init__(self, policy: Policy) -> None:
         self._lease = policy.lease.total_seconds()
@@ -130,7 +130,7 @@ class Floors:
             self._waiting.append((elapsed + self._keep, floor.until.timestamp() + self._leeway, floor.sid, floor.floor))
 
     def renew(self, head: Head, *, asked_at: float) -> Renewal:
-        """Say what a head means that was asked for at `asked_at`, and renew the lease if the view has caught up with it."""
+        """Say what a head asked for at `asked_at` means, and renew the lease if the view has caught up with it."""
         if self._head is None or head.incarnation != self._head.incarnation or head.seq < self._head.seq:
             self.fresh_until = float("-inf")
             return Renewal.START_OVER

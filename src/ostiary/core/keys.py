@@ -17,10 +17,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+from ostiary.core.base64url import encode_base64url
 from ostiary.core.policy import Algorithm
 
 PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey
@@ -58,6 +60,12 @@ class SignatureKey:
     jwk: Mapping[str, Any]
     """The public part as a JWK (RFC 7517), with `kid`, `alg` and `use`."""
     private: PrivateKey | None = field(default=None, repr=False)
+    header: str = field(init=False)
+    """The one JOSE header that this key writes and answers to, encoded. It is compared, never believed."""
+
+    def __post_init__(self) -> None:
+        text = msgspec.json.encode({"alg": self.algorithm, "kid": self.id, "typ": "at+jwt"})
+        object.__setattr__(self, "header", encode_base64url(text))
 
 
 class Keyring:
@@ -66,10 +74,10 @@ class Keyring:
     def __init__(self, *, macs: Iterable[MacKey], signatures: Iterable[SignatureKey]) -> None:
         self._macs: list[MacKey] = sorted(macs, key=_newest_first, reverse=True)
         self._signatures: list[SignatureKey] = sorted(signatures, key=_newest_first, reverse=True)
-        self._by_kid = {key.id: key for key in self._signatures}
+        self._by_header = {key.header: key for key in self._signatures}
 
     def __repr__(self) -> str:
-        return f"Keyring({', '.join(key.id for key in (*self._macs, *self._signatures))})"
+        return f"Keyring({', '.join([key.id for key in self._macs] + [key.id for key in self._signatures])})"
 
     def signer(self, *, now: datetime) -> SignatureKey:
         """Return the key that signs access tokens now.
@@ -82,9 +90,9 @@ class Keyring:
                 return key
         raise LookupError("the keyring has no key that signs access tokens")
 
-    def verifier(self, kid: str, *, now: datetime) -> SignatureKey | None:
-        """Return the key that a token names, if it still verifies. `kid` is an exact map key and nothing more."""
-        key = self._by_kid.get(kid)
+    def verifier(self, header: str, *, now: datetime) -> SignatureKey | None:
+        """Return the key that wrote this JOSE header, if it still verifies. Any other header belongs to no key."""
+        key = self._by_header.get(header)
         return key if key is not None and _verifies(key, now) else None
 
     def mac(self, purpose: Purpose, *, now: datetime) -> MacKey:

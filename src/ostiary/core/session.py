@@ -12,9 +12,9 @@ What a refresh token with number `n` leads to, in this order:
 | any other below `issued`      | a copy is in use: revoke the session, raise an alarm                   | Reused  |
 | above `issued`                | refuse: the store was restored from an older backup                    | Unknown |
 
-A successor is kept when a later one may cross it on the way: two tabs whose first answer was lost, one asking just
-before the grace ends and one just after; or a step-up. Those from `kept` to `issued` are good then, and the first to
-come back kills the others.
+What is handed out twice is kept, because a Reissue may cross it on the way: of two tabs whose first answer was lost,
+one asks just before the grace ends and one just after. The successors from `kept` to `issued` are good then, and the
+first to come back is the only one.
 
 Counters decide, never timestamps. Time only chooses between the two mild answers and spares a late packet, so two
 rotations within one second, a clock that jumps or a restart change nothing. A clock that went back counts as
@@ -67,7 +67,7 @@ class Session:
     issued: int = 1
     previous: int = 0
     kept: int = 0
-    """The oldest successor that stays good beside `issued`. None does unless it is above `accepted`."""
+    """The first successor of `accepted` that was handed out twice. From it on they are good; below, it means nothing."""
     turned_at: datetime
     """When `accepted` or `issued` last changed."""
     revoked_at: datetime | None = None
@@ -78,7 +78,7 @@ class Session:
 
 
 def dead(session: Session, *, now: datetime, policy: Policy) -> Denied | None:
-    """Say why a session is over, or `None` while it lives. Revoked comes before expired, expired before idle."""
+    """Say why a session is over, or `None` while it lives. Revoked comes before expired, and that before idle."""
     if session.revoked_at is not None:
         return Denied(Reason.REVOKED)
     if now >= session.expires_at:
@@ -89,25 +89,25 @@ def dead(session: Session, *, now: datetime, policy: Policy) -> Denied | None:
 
 
 def risen(session: Session, *, amr: tuple[str, ...], auth_time: datetime) -> Session:
-    """Return the session after a step-up: a new proof, a new revision and a new number for the carrier.
+    """Return the session after a step-up: a new proof and a new revision, so that whatever was cached or minted is dead.
 
-    A cookie with the old number is refused at once. A refresh token with the old number still leads on: the answer that
-    carries the new one may be lost.
+    A cookie gets a new number, and the old one is refused at once. A refresh token has its own way to change, which a
+    lost answer does not break: `issued` is handed out once more.
     """
-    return replace(
+    raised = replace(
         session,
         amr=tuple(dict.fromkeys((*session.amr, *amr))),
         auth_time=auth_time,
         revision=session.revision + 1,
-        issued=session.issued + 1,
-        kept=_oldest_good(session),
-        turned_at=max(auth_time, session.turned_at),
         last_seen_at=max(auth_time, session.last_seen_at),
     )
+    if session.carrier is Carrier.COOKIE:
+        return replace(raised, issued=session.issued + 1, turned_at=auth_time)
+    return replace(raised, kept=_oldest_good(session))
 
 
 def changed(session: Session) -> Session:
-    """Return the session after what it may do has changed: carriers stay, what was cached or minted before does not."""
+    """Return the session after what it may do has changed: carriers stay, what was minted before does not."""
     return replace(session, revision=session.revision + 1)
 
 
@@ -177,15 +177,14 @@ def present(session: Session, n: int, *, now: datetime, policy: Policy) -> Answe
     within_grace = now <= session.turned_at + policy.grace
     if over is not None:
         return Dead(over)
-    if n == session.issued:
-        return Advance(_turned(replace(session, previous=session.accepted, accepted=n, issued=n + 1), now))
-    if _oldest_good(session) <= n < session.issued:
-        return Advance(_turned(replace(session, previous=session.accepted, accepted=n, kept=n + 1), now))
+    if _oldest_good(session) <= n <= session.issued:
+        turned = replace(session, previous=session.accepted, accepted=n, issued=session.issued + 1)
+        return Advance(_turned(turned, now))
     if n == session.accepted and within_grace:
         return Retry(replace(session, kept=_oldest_good(session)))
     if n == session.accepted:
         return Reissue(_turned(replace(session, issued=session.issued + 1), now))
-    if session.previous <= n < session.accepted and within_grace:
+    if n == session.previous and within_grace:
         return Late()
     if n < session.issued:
         return Reused(revoked(session, now=now, why=Reason.REUSED))

@@ -2,17 +2,18 @@
 
 Whether a request that carries a cookie, or would set one, may go on:
 
-| method                 | `Sec-Fetch-Site`        | `Origin`         | session's token | carries a cookie | would set one |
-|------------------------|-------------------------|------------------|-----------------|------------------|---------------|
-| GET, HEAD, OPTIONS     | any                     | any              | any             | yes              | yes           |
-| any other              | `same-origin` or `none` | any              | any             | yes              | yes           |
-| any other              | anything else, or none  | ours or trusted  | any             | yes              | yes           |
-| any other              | anything else, or none  | any other        | any             | refused          | refused       |
-| any other              | anything else           | no such header   | any             | refused          | refused       |
-| any other              | no such header          | no such header   | right           | yes              | yes           |
-| any other              | no such header          | no such header   | missing, wrong  | refused          | yes           |
+| method | `Sec-Fetch-Site`        | `Origin`        | token          | carries a cookie | would set one |
+|--------|-------------------------|-----------------|----------------|------------------|---------------|
+| safe   | any                     | any             | any            | yes              | yes           |
+| unsafe | `same-origin` or `none` | any             | any            | yes              | yes           |
+| unsafe | anything else, or none  | ours or trusted | any            | yes              | yes           |
+| unsafe | anything else, or none  | any other       | any            | refused          | refused       |
+| unsafe | anything else           | no such header  | any            | refused          | refused       |
+| unsafe | no such header          | no such header  | right          | yes              | yes           |
+| unsafe | no such header          | no such header  | missing, wrong | refused          | yes           |
 
-The last row is a client that is no browser; it may log in, and shows the token with what it does later.
+Safe are GET, HEAD and OPTIONS. The token is the session's own. The last row is a client that is no browser: it may log
+in, and shows the token with what it does later.
 """
 
 from dataclasses import dataclass

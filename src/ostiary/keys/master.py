@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ostiary.core.token import decode_base64url, encode_base64url
+from ostiary.core.base64url import decode_base64url, encode_base64url
 from ostiary.errors import Misconfigured
 from ostiary.ports import Entropy
 

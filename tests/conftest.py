@@ -1,0 +1,91 @@
+"""What many tests start from: an `Auth` on each store, with time and reports in the test's hand."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary import Auth, Issued
+from ostiary.core.access import Principal
+from ostiary.core.decision import Denied
+from ostiary.core.policy import Policy
+from ostiary.core.session import Carrier, Device
+from ostiary.core.site import Site
+from ostiary.core.user import Account
+from ostiary.guard import Headers
+from ostiary.keys.vault import SealedVault
+from ostiary.methods.password import Password
+from ostiary.ports import Store
+from ostiary.stores.memory import MemoryStore
+from ostiary.stores.sql import SqlStore, sqlite_url
+from ostiary.system import SystemEntropy
+from ostiary.testing import CHEAPEST, CountedEntropy, FakeClock, Recorder
+
+PASSWORD = "a lantern in the harbour"
+ISSUER = "https://id.example"
+
+
+@dataclass
+class House:
+    """An `Auth` and what it was made from."""
+
+    auth: Auth
+    clock: FakeClock
+    recorder: Recorder
+    store: Store
+    folder: Path
+
+    async def user(self, email: str = "ada@example.com", **more: Any) -> Account:
+        """Register a user, with the password that all test users have."""
+        return await self.auth.accounts.register(email=email, password=PASSWORD, **more)
+
+    async def login(self, carrier: Carrier, email: str = "ada@example.com", password: str = PASSWORD) -> Issued:
+        """Log a user in."""
+        proof = await self.auth.prove(email, password)
+        return await self.auth.login(proof, carrier=carrier, device=Device(name="a test"))
+
+    async def check(self, issued: Issued, method: str = "GET") -> Principal | Denied:
+        """Present what was issued: the access token if there is one, else the cookie."""
+        return await self.auth.authenticate(headers_of(self.auth, issued), method)
+
+
+def headers_of(auth: Auth, issued: Issued) -> Headers:
+    """Return the headers in which a client carries its session, as a page of ours sends them."""
+    if issued.access_token is not None:
+        return [(b"authorization", f"Bearer {issued.access_token}".encode())]
+    cookie = f"{auth.site.cookie_name}={issued.session_token}".encode()
+    return [(b"cookie", cookie), (b"sec-fetch-site", b"same-origin")]
+
+
+def sqlite_store(folder: Path) -> Store:
+    """Return a store on a file in a folder."""
+    return SqlStore(sqlite_url(folder / "ostiary.db"), migrate=True)
+
+
+STORES: dict[str, Callable[[Path], Store]] = {"memory": lambda _: MemoryStore(), "sqlite": sqlite_store}
+
+
+def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: FakeClock | None = None) -> House:
+    """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
+    clock, recorder = clock or FakeClock(), Recorder()
+    auth = Auth(
+        store=store,
+        vault=SealedVault(folder / "master.key", entropy=SystemEntropy()),
+        password=Password(policy.password),
+        site=Site.of(ISSUER),
+        clock=clock,
+        entropy=CountedEntropy(),
+        sink=recorder,
+        policy=policy,
+    )
+    return House(auth, clock, recorder, store, folder)
+
+
+@pytest.fixture(params=STORES)
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """A started `Auth`, once on each store."""
+    house = make_house(STORES[request.param](tmp_path), tmp_path)
+    async with house.auth.running():
+        yield house
