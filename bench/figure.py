@@ -1,0 +1,58 @@
+"""A figure, its target, and how it is measured: several rounds that take turns, and the median of the ratios."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+ROUNDS = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured ratio. `at_most` or `at_least` is its target."""
+
+    name: str
+    ratio: float
+    spread: tuple[float, float]
+    detail: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the target is met."""
+        return (self.at_most is None or self.ratio <= self.at_most) and (
+            self.at_least is None or self.ratio >= self.at_least
+        )
+
+    def __str__(self) -> str:
+        target = f"<= {self.at_most}" if self.at_most is not None else f">= {self.at_least}"
+        verdict = "holds" if self.holds else "MISSED"
+        spread = "[{:.2f} to {:.2f}]".format(*self.spread)
+        return f"{self.name:<46} {self.ratio:6.2f}  {spread}  target {target:<7} {verdict:<7} {self.detail}"
+
+
+def ratio_of_times(
+    name: str, ours: Callable[[], object], floor: Callable[[], object], *, calls: int, at_most: float
+) -> Figure:
+    """Measure how many times as long `ours` takes as `floor`: in turn, A B A B, the median of the pairs."""
+    for warm_up in (ours, floor):
+        _seconds(warm_up, max(1, calls // 10))
+    pairs = [(_seconds(ours, calls), _seconds(floor, calls)) for _ in range(ROUNDS)]
+    ratios = sorted(a / b for a, b in pairs)
+    mine, bare = (statistics.median(side) / calls * 1e6 for side in zip(*pairs, strict=True))
+    return Figure(
+        name=name,
+        ratio=statistics.median(ratios),
+        spread=(ratios[0], ratios[-1]),
+        detail=f"{mine:.2f} µs against {bare:.2f} µs",
+        at_most=at_most,
+    )
+
+
+def _seconds(call: Callable[[], object], count: int) -> float:
+    started = time.perf_counter()
+    for _ in range(count):
+        call()
+    return time.perf_counter() - started
