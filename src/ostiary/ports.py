@@ -348,6 +348,10 @@ class PasswordMethod(Protocol):
         """Make the next version of a credential from another password. Raises `WeakPassword`."""
         ...
 
+    def open(self) -> None:
+        """Begin, or begin again after a `close`."""
+        ...
+
     def close(self) -> None:
         """Let go of the threads."""
         ...

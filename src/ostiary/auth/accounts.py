@@ -92,14 +92,18 @@ class Accounts:
         """
         account = await self._account(proof.user_id)
         old = await self._credential(proof.credential_id)
-        if old is None or old.version != proof.credential_version:
+        if old is None:
             raise Refused(Reason.BAD_CREDENTIALS)
         credential = await self.password.replaced(
             old, new, now=self.clock.now(), words=_words(account.user.name, account.identifiers)
         )
         async with self.works.begin() as work:
-            if not await work.tx.credentials.swap(old, credential):
+            # Read again: a login at the same moment may have hashed the same password anew, and that is no change.
+            now = await work.tx.credentials.get(old.id)
+            if now is None or now.version != proof.credential_version:
                 raise Refused(Reason.BAD_CREDENTIALS)
+            if not await work.tx.credentials.swap(now, credential):
+                raise Unavailable("the password changed at the same moment; try again")
             await self.throttles.give_back(work.tx, proof.taken)
             await work.end_all(proof.user_id, actor=proof.user_id, but=keep_session)
             work.tell(Kind.PASSWORD_CHANGED, user_id=proof.user_id, actor=proof.user_id)
@@ -234,7 +238,4 @@ def _clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
 
 def _words(name: str, identifiers: Iterable[Identifier]) -> list[str]:
     """Return the user's own words, which make a password easy to guess."""
-    words = name.split()
-    for identifier in identifiers:
-        words += [identifier.value, *identifier.value.replace("@", ".").split(".")]
-    return [word for word in words if len(word) > 2]
+    return [name, *(identifier.value for identifier in identifiers)]

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
+from urllib.parse import urlsplit
 
 from ostiary.auth.accounts import Accounts, refusal
 from ostiary.auth.keyring import Keys
@@ -176,7 +177,7 @@ class Auth:
         return cls(
             store=SqlStore(sqlite_url(file), migrate=migrate),
             vault=SealedVault(Path(key_file or f"{file}.key"), entropy=entropy),
-            password=Password(policy.password),
+            password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
             site=site(issuer, trusted_origins),
             clock=SystemClock(),
             entropy=entropy,
@@ -197,6 +198,7 @@ class Auth:
         async with self._starting:
             if self.started:
                 return
+            self._password.open()
             await self._store.open()
             await self.keys.ensure()
             if self._roles is not None:

@@ -37,8 +37,8 @@ class PasswordPolicy:
 
     shortest: int = 8
     longest: int = 256
-    least_strength: int = 3
-    """The lowest `zxcvbn` score (0 to 4) accepted: 3 stands for more than 10^8 guesses."""
+    least_strength: int = 2
+    """The lowest `zxcvbn` score (0 to 4) accepted: 2 stands for more than 10^6 guesses. No eight characters reach 3."""
     argon2: Argon2 = field(default_factory=lambda: Argon2(memory_kib=19 * 1024, passes=2, lanes=1))
     waiting: int = 64
     """How many hashes may wait for a thread. Beyond it a login is told to come back later."""
@@ -101,6 +101,7 @@ class Policy:
                 self.idle_life < 2 * self.seen_every,
                 "idle_life must be at least twice seen_every, which bounds its precision",
             ),
+            (not 0 < self.token_budget <= 8192, "token_budget above 8192: the token would be refused unread"),
             (self.lease > _MINUTE, "a lease above 1 min is no longer an instant logout"),
             (not 0 <= self.password.least_strength <= 4, "least_strength is a zxcvbn score, 0 to 4"),
             (
@@ -118,11 +119,16 @@ class Policy:
 WEB = Policy(name="web", session_life=30 * _DAY, idle_life=14 * _DAY)
 """For applications of every day: AAL1's 30 days overall."""
 
-NIST_AAL2 = Policy(name="nist-aal2", session_life=24 * _HOUR, idle_life=_HOUR, password=PasswordPolicy(shortest=15))
+NIST_AAL2 = Policy(
+    name="nist-aal2", session_life=24 * _HOUR, idle_life=_HOUR, password=PasswordPolicy(shortest=15, least_strength=3)
+)
 """NIST SP 800-63B-4 section 2.2.3: 24 h overall, 1 h without activity; 15 characters where a password stands alone."""
 
 NIST_AAL3 = Policy(
-    name="nist-aal3", session_life=12 * _HOUR, idle_life=15 * _MINUTE, password=PasswordPolicy(shortest=15)
+    name="nist-aal3",
+    session_life=12 * _HOUR,
+    idle_life=15 * _MINUTE,
+    password=PasswordPolicy(shortest=15, least_strength=3),
 )
 """NIST SP 800-63B-4 section 2.3.3: 12 h overall, 15 min without activity."""
 
