@@ -1,0 +1,90 @@
+"""A store in plain dicts, for tests and demonstrations: every guarantee but durability.
+
+The state is a set of tables that nobody ever changes. A write transaction works on a state of its own, in which a table
+is copied before its first change, and puts that state in the place of the old one when its block has ended well. So a
+reader keeps the state it began with, and a block that failed or was cancelled leaves nothing behind.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from ostiary import ports
+from ostiary.core.floor import Head
+from ostiary.errors import Unavailable
+from ostiary.ports import Entropy
+from ostiary.stores.bell import Bell
+from ostiary.stores.memory._state import FEED, State, Table
+from ostiary.stores.memory._tables import (
+    Counters,
+    Credentials,
+    Documents,
+    Events,
+    Feed,
+    Identifiers,
+    Keys,
+    Sessions,
+    Users,
+)
+from ostiary.system import SystemEntropy
+
+
+class MemoryStore:
+    """A `Store` that is gone with its process. A write copies the tables it changes, so it suits thousands of rows."""
+
+    def __init__(self, entropy: Entropy | None = None) -> None:
+        incarnation = (entropy or SystemEntropy()).bytes(16).hex()
+        self._state = State(head=Table({FEED: Head(incarnation, 0)}))
+        self._turn = asyncio.Lock()
+        self._bell = Bell()
+        self._open = False
+
+    async def open(self) -> None:
+        """Begin to answer. What was kept before a `close` is still there."""
+        self._open = True
+
+    async def close(self) -> None:
+        """Stop answering."""
+        self._open = False
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator["MemoryTransaction"]:
+        """Begin a transaction on the state as it is now."""
+        yield MemoryTransaction(self._answering())
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator["MemoryTransaction"]:
+        """Begin a transaction whose state takes the place of the present one when the block has ended well."""
+        async with self._turn:
+            state = self._answering().thawed()
+            try:
+                yield MemoryTransaction(state)
+                self._answering()
+                self._state = state
+            finally:
+                state.freeze()
+        self._bell.ring()
+
+    async def changed(self, *, wait: float) -> bool:
+        """Return `True` at once after a write, or `False` after `wait` seconds."""
+        return await self._bell.heard(wait=wait)
+
+    def _answering(self) -> State:
+        if not self._open:
+            raise Unavailable("the store cannot answer: it is not open")
+        return self._state
+
+
+class MemoryTransaction:
+    """All tables of one state."""
+
+    def __init__(self, state: State) -> None:
+        self.users: ports.Users = Users(state)
+        self.identifiers: ports.Identifiers = Identifiers(state)
+        self.credentials: ports.Credentials = Credentials(state)
+        self.sessions: ports.Sessions = Sessions(state)
+        self.feed: ports.Feed = Feed(state)
+        self.documents: ports.Documents = Documents(state)
+        self.counters: ports.Counters = Counters(state)
+        self.keys: ports.Keys = Keys(state)
+        self.events: ports.Events = Events(state)

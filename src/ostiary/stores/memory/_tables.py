@@ -1,0 +1,236 @@
+"""The ports' tables over one state. What each verb promises stands in `ostiary.ports`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ostiary.core.events import Event
+from ostiary.core.floor import Document, Entry, Floor, Head, Snapshot
+from ostiary.core.session import Session
+from ostiary.core.throttle import Counter
+from ostiary.core.user import Credential, Identifier, User
+from ostiary.ports import KeyRecord, StoredDocument
+from ostiary.stores.memory._state import FEED, State
+
+
+class Users:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, user: User) -> None:
+        self._state.users.add(user.id, user)
+
+    async def get(self, user_id: str) -> User | None:
+        return self._state.users.get(user_id)
+
+    async def swap(self, old: User, new: User) -> bool:
+        stored = self._state.users.get(old.id)
+        if stored is None or stored.revision != old.revision:
+            return False
+        self._state.users.put(old.id, new)
+        return True
+
+    async def remove(self, user_id: str) -> bool:
+        for table in (self._state.identifiers, self._state.credentials, self._state.sessions):
+            table.remove(lambda row: row.user_id == user_id)
+        return self._state.users.remove(lambda user: user.id == user_id) > 0
+
+    async def page(self, *, after: str, limit: int) -> Sequence[User]:
+        return sorted(self._state.users.where(lambda user: user.id > after), key=lambda user: user.id)[:limit]
+
+
+class Identifiers:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, identifier: Identifier) -> bool:
+        self._state.owned(identifier.user_id)
+        key = (identifier.kind, identifier.value)
+        if self._state.identifiers.get(key) is not None:
+            return False
+        self._state.identifiers.add(key, identifier)
+        return True
+
+    async def get(self, kind: str, value: str) -> Identifier | None:
+        return self._state.identifiers.get((kind, value))
+
+    async def of(self, user_id: str) -> Sequence[Identifier]:
+        if not user_id:
+            return []
+        found = self._state.identifiers.where(lambda identifier: identifier.user_id == user_id)
+        return sorted(found, key=lambda identifier: (identifier.kind, identifier.value))
+
+
+class Credentials:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, credential: Credential) -> None:
+        self._state.owned(credential.user_id)
+        self._state.credentials.add(credential.id, credential)
+
+    async def get(self, credential_id: str) -> Credential | None:
+        return self._state.credentials.get(credential_id)
+
+    async def swap(self, old: Credential, new: Credential) -> bool:
+        stored = self._state.credentials.get(old.id)
+        if stored is None or (stored.version, stored.secret) != (old.version, old.secret):
+            return False
+        self._state.credentials.put(old.id, new)
+        return True
+
+    async def of(self, user_id: str, kind: str) -> Sequence[Credential]:
+        if not user_id:
+            return []
+        found = self._state.credentials.where(lambda each: each.user_id == user_id and each.kind == kind)
+        return sorted(found, key=lambda credential: credential.id)
+
+
+class Sessions:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, session: Session) -> None:
+        self._state.owned(session.user_id)
+        self._state.sessions.add(session.id, session)
+
+    async def get(self, sid: str) -> Session | None:
+        return self._state.sessions.get(sid)
+
+    async def swap(self, old: Session, new: Session) -> bool:
+        stored = self._state.sessions.get(old.id)
+        if stored is None or stored.revoked_at is not None or _turn(stored) != _turn(old):
+            return False
+        self._state.sessions.put(old.id, new)
+        return True
+
+    async def of(self, user_id: str) -> Sequence[Session]:
+        if not user_id:
+            return []
+        found = self._state.sessions.where(lambda each: each.user_id == user_id and each.revoked_at is None)
+        return sorted(found, key=lambda session: (session.created_at, session.id))
+
+    async def seen(self, moments: Mapping[str, datetime]) -> None:
+        for sid, at in moments.items():
+            stored = self._state.sessions.get(sid)
+            if stored is not None and stored.revoked_at is None and stored.last_seen_at < at:
+                self._state.sessions.put(sid, replace(stored, last_seen_at=at))
+
+    async def purge(self, *, ended_before: datetime, limit: int) -> int:
+        def ended(session: Session) -> bool:
+            revoked = session.revoked_at is not None and session.revoked_at < ended_before
+            return revoked or session.expires_at < ended_before
+
+        return self._state.sessions.remove(ended, limit=limit)
+
+
+class Feed:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def append(self, changes: Sequence[Floor | Document]) -> Sequence[Entry]:
+        head = await self.head()
+        entries = [Entry(seq, change) for seq, change in enumerate(changes, head.seq + 1)]
+        for entry in entries:
+            self._state.feed.add(entry.seq, entry)
+        self._state.head.put(FEED, Head(head.incarnation, head.seq + len(entries)))
+        return entries
+
+    async def head(self) -> Head:
+        return self._state.head.rows[FEED]
+
+    async def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
+        return self._state.feed.where(lambda entry: entry.seq > seq)[:limit]
+
+    async def snapshot(self) -> Snapshot:
+        floors: dict[str, Floor] = {}
+        for entry in self._state.feed.rows.values():
+            if isinstance(entry.change, Floor):
+                new, old = entry.change, floors.get(entry.change.sid, entry.change)
+                floors[new.sid] = Floor(new.sid, max(old.floor, new.floor), max(old.until, new.until))
+        return Snapshot(await self.head(), tuple(floors[sid] for sid in sorted(floors)))
+
+    async def purge(self, *, up_to: int, until_before: datetime, limit: int) -> int:
+        def past(entry: Entry) -> bool:
+            over = isinstance(entry.change, Document) or entry.change.until < until_before
+            return entry.seq <= up_to and over
+
+        return self._state.feed.remove(past, limit=limit)
+
+
+class Documents:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def get(self, name: str) -> StoredDocument | None:
+        return self._state.documents.get(name)
+
+    async def add(self, document: StoredDocument) -> bool:
+        if self._state.documents.get(document.name) is not None:
+            return False
+        self._state.documents.add(document.name, document)
+        return True
+
+    async def swap(self, old: StoredDocument, new: StoredDocument) -> bool:
+        stored = self._state.documents.get(old.name)
+        if stored is None or stored.version != old.version:
+            return False
+        self._state.documents.put(old.name, new)
+        return True
+
+
+class Counters:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def get(self, key: str) -> Counter | None:
+        return self._state.counters.get(key)
+
+    async def put(self, key: str, counter: Counter) -> None:
+        self._state.counters.put(key, counter)
+
+    async def remove(self, key: str) -> None:
+        self._state.counters.drop(key)
+
+    async def purge(self, *, before: datetime, limit: int) -> int:
+        return self._state.counters.remove(lambda counter: counter.at < before, limit=limit)
+
+
+class Keys:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, key: KeyRecord) -> None:
+        self._state.keys.add(key.id, key)
+
+    async def all(self) -> Sequence[KeyRecord]:
+        return sorted(self._state.keys.rows.values(), key=lambda key: (key.created_at, key.id))
+
+    async def swap(self, old: KeyRecord, new: KeyRecord) -> bool:
+        stored = self._state.keys.get(old.id)
+        if stored is None or stored.verifies_until != old.verifies_until:
+            return False
+        self._state.keys.put(old.id, new)
+        return True
+
+
+class Events:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, event: Event) -> None:
+        newest = next(reversed(self._state.events.rows), 0)
+        self._state.events.add(newest + 1, event)
+
+    async def of(self, user_id: str, *, limit: int) -> Sequence[Event]:
+        if not user_id:
+            return []
+        found = self._state.events.where(lambda event: event.user_id == user_id)
+        return sorted(found, key=lambda event: event.at)[::-1][:limit]
+
+    async def purge(self, *, before: datetime, limit: int) -> int:
+        return self._state.events.remove(lambda event: event.at < before, limit=limit)
+
+
+def _turn(session: Session) -> tuple[int, ...]:
+    return session.accepted, session.issued, session.kept, session.revision

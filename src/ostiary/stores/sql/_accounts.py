@@ -1,0 +1,105 @@
+"""Users, what finds them, and what proves them. What each verb promises stands in `ostiary.ports`."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or  # SQLite's `ON CONFLICT` reads the same
+
+from ostiary.core.user import Credential, Identifier, User
+from ostiary.stores.sql.link import Link, columns
+from ostiary.stores.sql.schema import credentials, identifiers, users
+
+
+class Users:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def add(self, user: User) -> None:
+        await self._link.count(_USER_ADD, **columns(user))
+
+    async def get(self, user_id: str) -> User | None:
+        row = await self._link.row(_USER_GET, user_id=user_id)
+        return None if row is None else User(**row)
+
+    async def swap(self, old: User, new: User) -> bool:
+        return await self._link.count(_USER_SWAP, old_id=old.id, old_revision=old.revision, **columns(new)) == 1
+
+    async def remove(self, user_id: str) -> bool:
+        return await self._link.count(_USER_REMOVE, user_id=user_id) == 1
+
+    async def page(self, *, after: str, limit: int) -> Sequence[User]:
+        return [User(**row) for row in await self._link.rows(_USER_PAGE, after=after, limit=limit)]
+
+
+class Identifiers:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def add(self, identifier: Identifier) -> bool:
+        return await self._link.count(_IDENTIFIER_ADD, **columns(identifier)) == 1
+
+    async def get(self, kind: str, value: str) -> Identifier | None:
+        row = await self._link.row(_IDENTIFIER_GET, the_kind=kind, the_value=value)
+        return None if row is None else Identifier(**row)
+
+    async def of(self, user_id: str) -> Sequence[Identifier]:
+        if not user_id:
+            return []
+        return [Identifier(**row) for row in await self._link.rows(_IDENTIFIERS_OF, owner=user_id)]
+
+
+class Credentials:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def add(self, credential: Credential) -> None:
+        await self._link.count(_CREDENTIAL_ADD, **columns(credential))
+
+    async def get(self, credential_id: str) -> Credential | None:
+        row = await self._link.row(_CREDENTIAL_GET, credential_id=credential_id)
+        return None if row is None else Credential(**row)
+
+    async def swap(self, old: Credential, new: Credential) -> bool:
+        was = {"old_id": old.id, "old_version": old.version, "old_secret": old.secret}
+        return await self._link.count(_CREDENTIAL_SWAP, **was, **columns(new)) == 1
+
+    async def of(self, user_id: str, kind: str) -> Sequence[Credential]:
+        if not user_id:
+            return []
+        return [Credential(**row) for row in await self._link.rows(_CREDENTIALS_OF, owner=user_id, the_kind=kind)]
+
+
+# ------------------------------------------------------------------------------------------------ statements
+
+_USER_ADD = insert(users)
+_USER_GET = select(users).where(users.c.id == bindparam("user_id"))
+_USER_SWAP = update(users).where(
+    users.c.id == bindparam("old_id"),
+    users.c.revision == bindparam("old_revision"),
+)
+_USER_REMOVE = delete(users).where(users.c.id == bindparam("user_id"))  # all that hangs from it goes by its foreign key
+_USER_PAGE = select(users).where(users.c.id > bindparam("after")).order_by(users.c.id).limit(bindparam("limit"))
+
+_IDENTIFIER_ADD = insert_or(identifiers).on_conflict_do_nothing(index_elements=["kind", "value"])
+_IDENTIFIER_GET = select(identifiers).where(
+    identifiers.c.kind == bindparam("the_kind"),
+    identifiers.c.value == bindparam("the_value"),
+)
+_IDENTIFIERS_OF = (
+    select(identifiers)
+    .where(identifiers.c.user_id == bindparam("owner"))
+    .order_by(identifiers.c.kind, identifiers.c.value)
+)
+
+_CREDENTIAL_ADD = insert(credentials)
+_CREDENTIAL_GET = select(credentials).where(credentials.c.id == bindparam("credential_id"))
+_CREDENTIAL_SWAP = update(credentials).where(
+    credentials.c.id == bindparam("old_id"),
+    credentials.c.version == bindparam("old_version"),
+    credentials.c.secret == bindparam("old_secret"),
+)
+_CREDENTIALS_OF = (
+    select(credentials)
+    .where(credentials.c.user_id == bindparam("owner"), credentials.c.kind == bindparam("the_kind"))
+    .order_by(credentials.c.id)
+)

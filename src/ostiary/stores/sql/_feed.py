@@ -1,0 +1,94 @@
+"""The feed, and the documents it announces. What each verb promises stands in `ostiary.ports`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or  # SQLite's `ON CONFLICT` reads the same
+
+from ostiary.core.floor import Document, Entry, Floor, Head, Snapshot
+from ostiary.ports import StoredDocument
+from ostiary.stores.sql.link import Link, Row, columns
+from ostiary.stores.sql.schema import documents, feed, feed_head
+
+
+class Feed:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def append(self, changes: Sequence[Floor | Document]) -> Sequence[Entry]:
+        if not changes:
+            return []
+        [head] = await self._link.rows(_ADVANCE, by=len(changes))
+        entries = [Entry(seq, change) for seq, change in enumerate(changes, head["seq"] - len(changes) + 1)]
+        await self._link.many(_APPEND, [_flat(entry) for entry in entries])
+        return entries
+
+    async def head(self) -> Head:
+        [head] = await self._link.rows(_HEAD)
+        return Head(**head)
+
+    async def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
+        return [_entry(row) for row in await self._link.rows(_SINCE, after=seq, limit=limit)]
+
+    async def snapshot(self) -> Snapshot:
+        return Snapshot(await self.head(), tuple(Floor(**row) for row in await self._link.rows(_FLOORS)))
+
+    async def purge(self, *, up_to: int, until_before: datetime, limit: int) -> int:
+        return await self._link.count(_PURGE, up_to=up_to, before=until_before, limit=limit)
+
+
+class Documents:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def get(self, name: str) -> StoredDocument | None:
+        row = await self._link.row(_DOCUMENT_GET, the_name=name)
+        return None if row is None else StoredDocument(**row)
+
+    async def add(self, document: StoredDocument) -> bool:
+        return await self._link.count(_DOCUMENT_ADD, **columns(document)) == 1
+
+    async def swap(self, old: StoredDocument, new: StoredDocument) -> bool:
+        was = {"old_name": old.name, "old_version": old.version}
+        return await self._link.count(_DOCUMENT_SWAP, **was, **columns(new)) == 1
+
+
+def _flat(entry: Entry) -> Row:
+    nothing = dict.fromkeys(("sid", "floor", "until", "name", "version"))
+    return nothing | columns(entry.change) | {"seq": entry.seq}
+
+
+def _entry(row: Row) -> Entry:
+    if row["sid"] is None:
+        return Entry(row["seq"], Document(row["name"], row["version"]))
+    return Entry(row["seq"], Floor(row["sid"], row["floor"], row["until"]))
+
+
+# ------------------------------------------------------------------------------------------------ statements
+
+_ADVANCE = update(feed_head).values(seq=feed_head.c.seq + bindparam("by")).returning(feed_head.c.seq)
+_APPEND = insert(feed)
+_HEAD = select(feed_head.c.incarnation, feed_head.c.seq)
+_SINCE = select(feed).where(feed.c.seq > bindparam("after")).order_by(feed.c.seq).limit(bindparam("limit"))
+_FLOORS = (
+    select(feed.c.sid, func.max(feed.c.floor).label("floor"), func.max(feed.c.until).label("until"))
+    .where(feed.c.sid.is_not(None))
+    .group_by(feed.c.sid)
+    .order_by(feed.c.sid)
+)
+_PURGE = delete(feed).where(
+    feed.c.seq.in_(
+        select(feed.c.seq)
+        .where(feed.c.seq <= bindparam("up_to"), or_(feed.c.until < bindparam("before"), feed.c.until.is_(None)))
+        .order_by(feed.c.seq)
+        .limit(bindparam("limit"))
+    )
+)
+
+_DOCUMENT_GET = select(documents).where(documents.c.name == bindparam("the_name"))
+_DOCUMENT_ADD = insert_or(documents).on_conflict_do_nothing(index_elements=["name"])
+_DOCUMENT_SWAP = update(documents).where(
+    documents.c.name == bindparam("old_name"),
+    documents.c.version == bindparam("old_version"),
+)

@@ -1,0 +1,77 @@
+"""The records of logins. What each verb promises stands in `ostiary.ports`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, insert, or_, select, update
+
+from ostiary.core.session import Device, Session
+from ostiary.stores.sql.link import Link, Row, columns
+from ostiary.stores.sql.schema import sessions
+
+
+class Sessions:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def add(self, session: Session) -> None:
+        await self._link.count(_ADD, **_flat(session))
+
+    async def get(self, sid: str) -> Session | None:
+        row = await self._link.row(_GET, sid=sid)
+        return None if row is None else _session(row)
+
+    async def swap(self, old: Session, new: Session) -> bool:
+        counters = {f"old_{name}": getattr(old, name) for name in _COMPARED}
+        return await self._link.count(_SWAP, **counters, **_flat(new)) == 1
+
+    async def of(self, user_id: str) -> Sequence[Session]:
+        if not user_id:
+            return []
+        return [_session(row) for row in await self._link.rows(_OF, owner=user_id)]
+
+    async def seen(self, moments: Mapping[str, datetime]) -> None:
+        await self._link.many(_SEEN, [{"sid": sid, "at": at} for sid, at in moments.items()])
+
+    async def purge(self, *, ended_before: datetime, limit: int) -> int:
+        return await self._link.count(_PURGE, before=ended_before, limit=limit)
+
+
+def _flat(session: Session) -> Row:
+    row = columns(session)
+    device: Device = row.pop("device")
+    return row | {"device_name": device.name, "user_agent": device.user_agent, "ip": device.ip}
+
+
+def _session(row: Row) -> Session:
+    device = Device(name=row.pop("device_name"), user_agent=row.pop("user_agent"), ip=row.pop("ip"))
+    return Session(device=device, **row)
+
+
+# ------------------------------------------------------------------------------------------------ statements
+
+_COMPARED = ("id", "accepted", "issued", "kept", "revision")
+_ADD = insert(sessions)
+_GET = select(sessions).where(sessions.c.id == bindparam("sid"))
+_SWAP = update(sessions).where(
+    *(sessions.c[name] == bindparam(f"old_{name}") for name in _COMPARED), sessions.c.revoked_at.is_(None)
+)
+_OF = (
+    select(sessions)
+    .where(sessions.c.user_id == bindparam("owner"), sessions.c.revoked_at.is_(None))
+    .order_by(sessions.c.created_at, sessions.c.id)
+)
+_SEEN = (
+    update(sessions)
+    .where(
+        sessions.c.id == bindparam("sid"), sessions.c.last_seen_at < bindparam("at"), sessions.c.revoked_at.is_(None)
+    )
+    .values(last_seen_at=bindparam("at"))
+)
+_PURGE = delete(sessions).where(
+    sessions.c.id.in_(
+        select(sessions.c.id)
+        .where(or_(sessions.c.revoked_at < bindparam("before"), sessions.c.expires_at < bindparam("before")))
+        .limit(bindparam("limit"))
+    )
+)

@@ -1,0 +1,5 @@
+"""The suites stand outside test files, so pytest has to be told to explain their assertions."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.conformance.suites")

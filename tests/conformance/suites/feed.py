@@ -1,0 +1,209 @@
+"""The feed, and the documents it announces."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+from ostiary.core.floor import NONE_IS_GOOD, Document, Entry, Floor, Head, Snapshot
+from ostiary.ports import Store, StoredDocument
+from tests.conformance.suites import given
+from tests.conformance.suites.given import HOUR, MANY, NOW, race, read, written
+
+
+class FeedSuite:
+    async def test_empty_feed(self, store: Store) -> None:
+        """A new feed has a head at 0, an incarnation that stays, and nothing else."""
+        head = await read(store, lambda tx: tx.feed.head())
+
+        assert head == Head(head.incarnation, 0)
+        assert head.incarnation
+        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == []
+        assert await read(store, lambda tx: tx.feed.snapshot()) == Snapshot(head, ())
+        assert await read(store, lambda tx: tx.feed.head()) == head
+
+    async def test_append(self, store: Store) -> None:
+        """What is appended gets the next numbers, in its order, and comes back as it was."""
+        changes: list[Floor | Document] = [given.floor("s1", 2), Document("roles", 3), given.floor("s2", NONE_IS_GOOD)]
+
+        first = await written(store, lambda tx: tx.feed.append(changes))
+        second = await written(store, lambda tx: tx.feed.append([given.floor("s3", 4)]))
+
+        assert [*first, *second] == [Entry(n, change) for n, change in enumerate([*changes, given.floor("s3", 4)], 1)]
+        async with store.read() as tx:
+            assert (await tx.feed.head()).seq == 4
+            assert await tx.feed.since(0, limit=10) == [*first, *second]
+            assert await tx.feed.since(1, limit=2) == [*first[1:]]
+            assert await tx.feed.since(4, limit=10) == []
+
+    async def test_append_nothing(self, store: Store) -> None:
+        """To append nothing uses up no number."""
+        assert await written(store, lambda tx: tx.feed.append([])) == []
+        assert (await read(store, lambda tx: tx.feed.head())).seq == 0
+
+    async def test_failed_append(self, store: Store) -> None:
+        """An append whose transaction fails is never seen, and its numbers are given to the next."""
+        with suppress(ZeroDivisionError):
+            async with store.write() as tx:
+                await tx.feed.append([given.floor("lost", 2), given.floor("lost", 3)])
+                raise ZeroDivisionError
+
+        [entry] = await written(store, lambda tx: tx.feed.append([given.floor("kept", 2)]))
+        assert entry == Entry(1, given.floor("kept", 2))
+        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [entry]
+
+    async def test_seen_with_its_transaction(self, store: Store) -> None:
+        """An entry is seen exactly when what was changed with it is: not before, and not after."""
+        async with store.write() as tx:
+            await tx.users.add(given.user())
+            await tx.feed.append([given.floor()])
+            async with store.read() as other:
+                assert (await other.feed.head()).seq == 0
+                assert await other.feed.since(0, limit=10) == []
+                assert await other.users.get("ada") is None
+
+        async with store.read() as tx:
+            assert (await tx.feed.head()).seq == 1
+            assert await tx.feed.since(0, limit=10) == [Entry(1, given.floor())]
+            assert await tx.users.get("ada") is not None
+
+    async def test_parallel_appends(self, store: Store) -> None:
+        """Fifty parallel appends get contiguous numbers, and a follower that reads all along never sees a gap."""
+        seen: list[Entry] = []
+
+        async def append(n: int) -> None:
+            await written(store, lambda tx: tx.feed.append([given.floor(f"s{n}", 2), given.floor(f"s{n}", 3)]))
+
+        async def follow() -> None:
+            while len(seen) < 2 * MANY:
+                async with store.read() as tx:
+                    head = await tx.feed.head()
+                    new = await tx.feed.since(len(seen), limit=1000)
+                assert [entry.seq for entry in new] == list(range(len(seen) + 1, head.seq + 1))
+                seen.extend(new)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(follow(), *(append(n) for n in range(MANY)))
+
+        assert len({entry.change for entry in seen}) == 2 * MANY
+
+    async def test_snapshot(self, store: Store) -> None:
+        """A snapshot has the head and of each session the highest floor, however old, and no documents."""
+        later = NOW + 5 * HOUR
+        changes: list[Floor | Document] = [
+            given.floor("low then high", 2),
+            given.floor("high then low", 9),
+            Document("roles", 2),
+            given.floor("low then high", 3, until=later),
+            given.floor("high then low", 8),
+            given.floor("dead", NONE_IS_GOOD),
+        ]
+        await written(store, lambda tx: tx.feed.append(changes))
+
+        snapshot = await read(store, lambda tx: tx.feed.snapshot())
+
+        assert snapshot.head.seq == 6
+        assert set(snapshot.floors) == {
+            given.floor("low then high", 3, until=later),
+            given.floor("high then low", 9),
+            given.floor("dead", NONE_IS_GOOD),
+        }
+        assert len(snapshot.floors) == 3
+
+    async def test_snapshot_outlives_what_it_kills(self, store: Store) -> None:
+        """A floor of the snapshot lasts as long as the longest of its session, even if a lower floor said so."""
+        later = NOW + 5 * HOUR
+        changes = [given.floor("s1", 2, until=later), given.floor("s1", 3)]
+        await written(store, lambda tx: tx.feed.append(changes))
+
+        assert (await read(store, lambda tx: tx.feed.snapshot())).floors == (given.floor("s1", 3, until=later),)
+
+    async def test_purge(self, store: Store) -> None:
+        """What is both old enough in number and over in time goes, in steps of at most the limit; the head stays."""
+        over, lasting = NOW - HOUR, NOW + HOUR
+        changes = [
+            *(given.floor(f"s{n}", 2, until=over) for n in range(3)),
+            given.floor("lasting", 2, until=lasting),
+            given.floor("ends now", 2, until=NOW),
+            given.floor("too new", 2, until=over),
+        ]
+        entries = await written(store, lambda tx: tx.feed.append(changes))
+
+        steps = [
+            await written(store, lambda tx: tx.feed.purge(up_to=5, until_before=NOW, limit=2)),
+            await written(store, lambda tx: tx.feed.purge(up_to=5, until_before=NOW, limit=2)),
+            await written(store, lambda tx: tx.feed.purge(up_to=5, until_before=NOW, limit=2)),
+        ]
+
+        assert steps == [2, 1, 0]
+        async with store.read() as tx:
+            assert await tx.feed.since(0, limit=10) == [*entries[3:]]
+            assert (await tx.feed.head()).seq == 6
+
+    async def test_numbers_after_a_purge(self, store: Store) -> None:
+        """A number is never given twice, not even when everything was purged."""
+        await written(store, lambda tx: tx.feed.append([given.floor(until=NOW - HOUR)]))
+        assert await written(store, lambda tx: tx.feed.purge(up_to=1, until_before=NOW, limit=9)) == 1
+
+        [entry] = await written(store, lambda tx: tx.feed.append([given.floor()]))
+
+        assert entry.seq == 2
+
+    async def test_purge_of_documents(self, store: Store) -> None:
+        """A document's entry has no end in time; it goes with its number, for who comes later reads the document."""
+        [first, second] = await written(store, lambda tx: tx.feed.append([Document("roles", 2), Document("roles", 3)]))
+
+        assert await written(store, lambda tx: tx.feed.purge(up_to=1, until_before=NOW, limit=9)) == 1
+        assert first.seq == 1
+        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [second]
+
+    async def test_floor_of_no_session(self, store: Store) -> None:
+        """A floor whose `sid` is odd is still a floor."""
+        odd = Floor("", 2, NOW)
+        await written(store, lambda tx: tx.feed.append([odd]))
+
+        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [Entry(1, odd)]
+
+
+class DocumentsSuite:
+    async def test_document_comes_back(self, store: Store) -> None:
+        """A document comes back by its name as it was added; a name that is taken stays taken."""
+        roles = StoredDocument(name="roles", version=1, body='{"admin": ["*"]}')
+
+        assert await written(store, lambda tx: tx.documents.add(roles))
+        assert not await written(store, lambda tx: tx.documents.add(replace(roles, version=9, body="{}")))
+        async with store.read() as tx:
+            assert await tx.documents.get("roles") == roles
+            assert await tx.documents.get("") is None
+            assert await tx.documents.get("Roles") is None
+
+    async def test_parallel_adds(self, store: Store) -> None:
+        """Of fifty parallel adds of one name exactly one wins."""
+        documents = [StoredDocument(name="roles", version=1, body=str(n)) for n in range(MANY)]
+
+        won = await race(store, documents, lambda tx, each: tx.documents.add(each))
+
+        assert won.count(True) == 1
+        assert await read(store, lambda tx: tx.documents.get("roles")) == documents[won.index(True)]
+
+    async def test_swap(self, store: Store) -> None:
+        """A swap replaces the version it was made from, and none that came later; nothing is made by a swap."""
+        old = StoredDocument(name="roles", version=1, body="old")
+        new = replace(old, version=2, body="new")
+        await written(store, lambda tx: tx.documents.add(old))
+
+        assert await written(store, lambda tx: tx.documents.swap(old, new))
+        assert not await written(store, lambda tx: tx.documents.swap(old, replace(old, version=2, body="late")))
+        assert not await written(store, lambda tx: tx.documents.swap(replace(old, name="x"), replace(new, name="x")))
+        assert await read(store, lambda tx: tx.documents.get("roles")) == new
+        assert await read(store, lambda tx: tx.documents.get("x")) is None
+
+    async def test_parallel_swaps(self, store: Store) -> None:
+        """Of fifty parallel swaps of one version exactly one wins."""
+        old = StoredDocument(name="roles", version=1, body="old")
+        await written(store, lambda tx: tx.documents.add(old))
+        news = [replace(old, version=2, body=str(n)) for n in range(MANY)]
+
+        won = await race(store, news, lambda tx, new: tx.documents.swap(old, new))
+
+        assert won.count(True) == 1
+        assert await read(store, lambda tx: tx.documents.get("roles")) == news[won.index(True)]

@@ -1,0 +1,105 @@
+"""Odd values come back exactly as they were given."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from ostiary.core.floor import NONE_IS_GOOD, Document, Entry
+from ostiary.core.session import Device
+from ostiary.core.throttle import Counter
+from ostiary.ports import Store, StoredDocument
+from tests.conformance.suites import given
+from tests.conformance.suites.given import read, written
+
+TEXTS = {
+    "quotes": "'; DROP TABLE users; --",
+    "doubled": "\"\"''``",
+    "pattern": "%_\\%",
+    "placeholder": "? :user_id $1 %s {0}",
+    "long": "x" * 10_000,
+    "emoji": "🦉👩‍👩‍👧",
+    "decomposed": "e\u0301 \u00e9",
+    "reversed": "\u202eevil",
+    "lines": "a\r\nb\tc\x1b[31m",
+    "nul": "before\0after",
+    "word": "NULL",
+    "number": "007",
+    "json": '["a", {"b": null}]',
+    "space": "  ",
+    "last plane": "\U0010ffff",
+}
+
+MOMENTS = {
+    "the first": datetime(1, 1, 1, tzinfo=UTC),
+    "the last": datetime.max.replace(tzinfo=UTC),
+    "before 1970": datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    "1970": datetime(1970, 1, 1, tzinfo=UTC),
+    "a microsecond": datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+    "elsewhere": datetime(2026, 7, 1, 12, 0, tzinfo=timezone(timedelta(hours=5, minutes=45))),
+}
+
+
+class ValuesSuite:
+    @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+    async def test_text(self, store: Store, text: str) -> None:
+        """Every text of every record comes back as it was, is found by itself, and does nothing else."""
+        user = given.user(text, name=text, roles=(text, "", text))
+        identifier = given.identifier(text, kind=text, typed=text, user_id=text)
+        credential = given.credential(text, user_id=text, kind=text, secret=text)
+        device = Device(name=text, user_agent=text, ip=text)
+        session = given.session(text, user_id=text, client_id=text, device=device, amr=(text,))
+        document = StoredDocument(name=text, version=1, body=text)
+        counter = Counter(count=1, at=given.NOW)
+        key = given.key(text, sealed=text.encode())
+        event = given.event(user_id=text, session_id=text, actor=text, ip=text, detail={text: text})
+        async with store.write() as tx:
+            await tx.users.add(user)
+            await tx.identifiers.add(identifier)
+            await tx.credentials.add(credential)
+            await tx.sessions.add(session)
+            await tx.feed.append([given.floor(text), Document(text, 1)])
+            await tx.documents.add(document)
+            await tx.counters.put(text, counter)
+            await tx.keys.add(key)
+            await tx.events.add(event)
+
+        async with store.read() as tx:
+            assert await tx.users.get(text) == user
+            assert await tx.users.page(after="", limit=10) == [user]
+            assert await tx.identifiers.get(text, text) == identifier
+            assert await tx.identifiers.of(text) == [identifier]
+            assert await tx.credentials.get(text) == credential
+            assert await tx.credentials.of(text, text) == [credential]
+            assert await tx.sessions.get(text) == session
+            assert await tx.sessions.of(text) == [session]
+            assert await tx.feed.since(0, limit=10) == [Entry(1, given.floor(text)), Entry(2, Document(text, 1))]
+            assert (await tx.feed.snapshot()).floors == (given.floor(text),)
+            assert await tx.documents.get(text) == document
+            assert await tx.counters.get(text) == counter
+            assert await tx.keys.all() == [key]
+            assert await tx.events.of(text, limit=10) == [event]
+
+    @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+    async def test_moment(self, store: Store, moment: datetime) -> None:
+        """A moment comes back as the same moment, to the microsecond, in UTC."""
+        await written(store, lambda tx: tx.counters.put("k", Counter(count=1, at=moment)))
+
+        counter = await read(store, lambda tx: tx.counters.get("k"))
+
+        assert counter is not None
+        assert counter == Counter(count=1, at=moment)
+        assert counter.at.utcoffset() is not None
+
+    @pytest.mark.parametrize("number", [0, -1, 2**31, 2**53 + 1, NONE_IS_GOOD, -(2**63)])
+    async def test_number(self, store: Store, number: int) -> None:
+        """A number of 64 bits comes back as it was."""
+        await written(store, lambda tx: tx.feed.append([given.floor("s", number)]))
+
+        assert (await read(store, lambda tx: tx.feed.snapshot())).floors == (given.floor("s", number),)
+
+    async def test_bytes(self, store: Store) -> None:
+        """Every byte comes back as it was."""
+        key = given.key(sealed=bytes(range(256)))
+        await written(store, lambda tx: tx.keys.add(key))
+
+        assert await read(store, lambda tx: tx.keys.all()) == [key]

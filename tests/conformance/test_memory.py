@@ -1,0 +1,57 @@
+"""The store in memory keeps every promise of the ports but durability."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ostiary.ports import Store
+from ostiary.stores.memory import MemoryStore
+from tests.conformance import suites
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    """An empty store."""
+    store = MemoryStore()
+    await store.open()
+    yield store
+    await store.close()
+
+
+class TestUsers(suites.UsersSuite): ...
+
+
+class TestIdentifiers(suites.IdentifiersSuite): ...
+
+
+class TestCredentials(suites.CredentialsSuite): ...
+
+
+class TestSessions(suites.SessionsSuite): ...
+
+
+class TestFeed(suites.FeedSuite): ...
+
+
+class TestDocuments(suites.DocumentsSuite): ...
+
+
+class TestCounters(suites.CountersSuite): ...
+
+
+class TestKeys(suites.KeysSuite): ...
+
+
+class TestEvents(suites.EventsSuite): ...
+
+
+class TestTransactions(suites.TransactionsSuite): ...
+
+
+class TestCancellation(suites.CancellationSuite): ...
+
+
+class TestChanged(suites.ChangedSuite): ...
+
+
+class TestValues(suites.ValuesSuite): ...

@@ -1,0 +1,58 @@
+"""The store in a SQLite file keeps every promise of the ports. What only it has is tested in `tests/stores`."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ostiary.ports import Store
+from ostiary.stores.sql import SqlStore, sqlite_url
+from tests.conformance import suites
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty store."""
+    store = SqlStore(sqlite_url(tmp_path / "ostiary.db"), migrate=True)
+    await store.open()
+    yield store
+    await store.close()
+
+
+class TestUsers(suites.UsersSuite): ...
+
+
+class TestIdentifiers(suites.IdentifiersSuite): ...
+
+
+class TestCredentials(suites.CredentialsSuite): ...
+
+
+class TestSessions(suites.SessionsSuite): ...
+
+
+class TestFeed(suites.FeedSuite): ...
+
+
+class TestDocuments(suites.DocumentsSuite): ...
+
+
+class TestCounters(suites.CountersSuite): ...
+
+
+class TestKeys(suites.KeysSuite): ...
+
+
+class TestEvents(suites.EventsSuite): ...
+
+
+class TestTransactions(suites.TransactionsSuite): ...
+
+
+class TestCancellation(suites.CancellationSuite): ...
+
+
+class TestChanged(suites.ChangedSuite): ...
+
+
+class TestValues(suites.ValuesSuite): ...

@@ -1,0 +1,109 @@
+"""What other processes do with a store. `python -m tests.stores.children WHAT URL`; each line they print is one answer."""
+
+import asyncio
+import sys
+from dataclasses import replace
+from datetime import datetime
+
+from ostiary.core.throttle import Counter
+from ostiary.ports import Store
+from ostiary.stores.sql import SqlStore
+from ostiary.stores.sql.migrations import upgrade
+from tests.conformance.suites import given
+from tests.conformance.suites.given import MANY, NOW
+
+
+def say(*words: object) -> None:
+    """Answer the parent, at once."""
+    print(*words, flush=True)  # noqa: T201 - that is how a child speaks
+
+
+async def follow(store: Store) -> None:
+    """Read the feed from its beginning, as it grows, until the parent has appended all; each number is a line."""
+    seen = 0
+    say("ready")
+    while seen < 2 * MANY:
+        async with store.read() as tx:
+            head = await tx.feed.head()
+            entries = await tx.feed.since(seen, limit=1000)
+        assert [entry.seq for entry in entries] == list(range(seen + 1, head.seq + 1))
+        seen = head.seq
+        await store.changed(wait=1)
+    say(seen)
+
+
+async def append(store: Store) -> None:
+    """Append to the feed, and count, each time in one transaction."""
+    say("ready")
+    await asyncio.to_thread(sys.stdin.readline)
+    for n in range(MANY):
+        async with store.write() as tx:
+            counter = await tx.counters.get("k") or Counter(count=0, at=NOW)
+            await tx.counters.put("k", replace(counter, count=counter.count + 1))
+            await tx.feed.append([given.floor(f"s{n}")])
+    say("done")
+
+
+async def swap(store: Store) -> None:
+    """Change the same state of the same session as everybody else, and say who won."""
+    async with store.read() as tx:
+        old = await tx.sessions.get("s1")
+    assert old is not None
+    say("ready")
+    await asyncio.to_thread(sys.stdin.readline)
+    async with store.write() as tx:
+        say(await tx.sessions.swap(old, replace(old, issued=old.issued + 1)))
+
+
+async def write_for_ever(store: Store) -> None:
+    """Write, and say of each write that it was acknowledged."""
+    n = 0
+    while True:
+        n += 1
+        async with store.write() as tx:
+            await tx.sessions.add(given.session(f"s{n}"))
+            await tx.feed.append([given.floor(f"s{n}")])
+        say(n)
+
+
+async def hear(store: Store) -> None:
+    """Say when something was heard of, in the time of all processes."""
+    say("ready")
+    for _ in range(20):
+        assert await store.changed(wait=10)
+        say(datetime.now().astimezone().timestamp())
+
+
+async def hold(store: Store) -> None:
+    """Hold the write lock until the parent says something."""
+    async with store.write() as tx:
+        await tx.counters.put("held", Counter(count=1, at=NOW))
+        say("ready")
+        await asyncio.to_thread(sys.stdin.readline)
+    say("done")
+
+
+async def forget(store: Store) -> None:
+    """End without closing the store."""
+    async with store.read() as tx:
+        say(await tx.users.get("ada"))
+
+
+async def main() -> None:
+    """Do one of these."""
+    what, url = sys.argv[1:]
+    if what == "migrate":
+        say("ready")
+        sys.stdin.readline()
+        upgrade(url)
+        say("done")
+        return
+    store = SqlStore(url)
+    await store.open()
+    await globals()[what](store)
+    if what != "forget":
+        await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
