@@ -1,0 +1,108 @@
+"""The door for Starlette.
+
+install(app, auth)
+
+@requires(role="editor")
+async def page(request: Request) -> Response:
+    who = current_principal(request)
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ostiary.asgi import Door, current, require, respond
+from ostiary.auth import Auth
+from ostiary.core.access import Principal, Requirement
+from ostiary.errors import Misconfigured, OstiaryError
+from ostiary.web import problem
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def install(app: Starlette, auth: Auth) -> None:
+    """Put a door in front of an application: `/auth/*`, the key set, and who is asking. Once, before it starts.
+
+    What is refused, by the door or by a verb of `auth` in an endpoint, is answered as a problem.
+    """
+    app.add_middleware(Door, auth=auth)
+    app.add_exception_handler(OstiaryError, refuse)
+
+
+def current_principal(connection: HTTPConnection) -> Principal:
+    """Return who is asking. Otherwise the request is refused."""
+    return current(connection.scope)
+
+
+def requires(
+    *,
+    role: str | None = None,
+    permission: str | None = None,
+    scope: str | None = None,
+    fresh: timedelta | None = None,
+) -> Callable[[Endpoint], Endpoint]:
+    """Let only who meets a requirement reach an endpoint, be it a function or a method, `async` or not.
+
+    Raises:
+        ValueError: nothing is required. `current_principal` asks for a session alone.
+    """
+    requirement = named(role=role, permission=permission, scope=scope, fresh=fresh)
+
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        async def awaited(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the endpoint takes and gives
+            require(_scope_of((*args, *kwargs.values())), requirement)
+            return await endpoint(*args, **kwargs)
+
+        def called(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - same
+            require(_scope_of((*args, *kwargs.values())), requirement)
+            return endpoint(*args, **kwargs)
+
+        guarded = awaited if inspect.iscoroutinefunction(endpoint) else called
+        return cast("Endpoint", functools.update_wrapper(guarded, endpoint))
+
+    return decorate
+
+
+def named(
+    *, role: str | None = None, permission: str | None = None, scope: str | None = None, fresh: timedelta | None = None
+) -> Requirement:
+    """Make a requirement that names something.
+
+    Raises:
+        ValueError: it would not. A forgotten word must not read as consent.
+    """
+    if role is None and permission is None and scope is None and fresh is None:
+        raise ValueError("nothing is required: name a role, a permission, a scope or a freshness")
+    return Requirement(role=role, permission=permission, scope=scope, fresh=fresh)
+
+
+async def refuse(_: HTTPConnection, error: Exception) -> Response:
+    """Answer a refusal as a problem. What is not one is raised again."""
+    if isinstance(error, Misconfigured) or not isinstance(error, OstiaryError):
+        raise error
+    return _Refusal(problem.of(error))
+
+
+class _Refusal(Response):
+    """A problem, over HTTP or in answer to the handshake of a WebSocket."""
+
+    def __init__(self, refused: problem.Problem) -> None:
+        self._answer = refused.response()
+        super().__init__(self._answer.body, self._answer.status)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
+        await respond(self._answer, scope, send)
+
+
+def _scope_of(arguments: tuple[object, ...]) -> Scope:
+    for argument in arguments:
+        if isinstance(argument, HTTPConnection):
+            return argument.scope
+    raise Misconfigured("an endpoint with `requires` must take the request or the WebSocket")

@@ -1,0 +1,186 @@
+"""What each route does, once its caller, its query and its body have been checked. The table is in `endpoints`."""
+
+import msgspec
+
+from ostiary.auth import Issued
+from ostiary.core.access import Principal
+from ostiary.core.session import Carrier
+from ostiary.errors import Unavailable
+from ostiary.web import device, problem
+from ostiary.web.bodies import (
+    CallerOut,
+    ChangePasswordIn,
+    EndedOut,
+    LoginIn,
+    RefreshIn,
+    RegisteredOut,
+    RegisterIn,
+    RenameIn,
+    StatusOut,
+    StepUpIn,
+    TokenOut,
+    issued_out,
+    session_out,
+    sessions_out,
+    user_out,
+)
+from ostiary.web.call import Answer, Call
+from ostiary.web.cookies import clear_cookie, set_cookie
+from ostiary.web.http import Header
+from ostiary.web.problem import FieldError, Problem
+
+# ------------------------------------------------------------------------------------------------ accounts
+
+
+async def register(call: Call) -> Answer:
+    """Make an account. With a carrier, its user is logged in at once."""
+    body, auth = call.body(RegisterIn), call.auth
+    account = await auth.accounts.register(
+        email=body.email, password=body.password, name=body.name, ip=call.neighbourhood
+    )
+    if body.carrier is None:
+        return Answer(RegisteredOut(user=user_out(account)))
+    proof = await auth.prove_again(account.user.id, body.password, ip=call.neighbourhood)
+    return await _enter(call, await auth.login(proof, carrier=body.carrier, device=await call.device()))
+
+
+async def login(call: Call) -> Answer:
+    """Log in by password, and hold the session by a cookie or by tokens."""
+    body, auth = call.body(LoginIn), call.auth
+    proof = await auth.prove(body.email, body.password, ip=call.neighbourhood)
+    return await _enter(call, await auth.login(proof, carrier=body.carrier, device=await call.device(body.device)))
+
+
+async def step_up(call: Call) -> Answer:
+    """Prove yourself again. The session is fresh, and its old cookie or tokens are dead."""
+    body, auth, who = call.body(StepUpIn), call.auth, call.who
+    session, _ = await auth.session(who.session_id)
+    if session.carrier is not who.carrier:
+        # An access token that a cookie gave away must not change the cookie, which it does not hold.
+        raise Problem(problem.COOKIE_REQUIRED)
+    proof = await auth.prove_again(who.user_id, body.password, ip=call.neighbourhood)
+    return _carried(call, await auth.step_up(who.session_id, proof))
+
+
+async def change_password(call: Call) -> Answer:
+    """Change the password. Every other session of the user ends."""
+    body, auth, who = call.body(ChangePasswordIn), call.auth, call.who
+    proof = await auth.prove_again(who.user_id, body.current, ip=call.neighbourhood)
+    await auth.accounts.change_password(proof, new=body.new, keep_session=who.session_id)
+    return Answer()
+
+
+async def _enter(call: Call, issued: Issued) -> Answer:
+    """Hand out a new session. The one that the new cookie takes the place of is over."""
+    if issued.session.carrier is Carrier.COOKIE:
+        # Asked as for a GET: whether this login was meant is decided already, and it needs no token of the old session.
+        old = await call.auth.authenticate(call.request.headers, "GET")
+        if isinstance(old, Principal) and old.carrier is Carrier.COOKIE:
+            await call.auth.revoke(old.session_id, actor=old.user_id)
+    return _carried(call, issued)
+
+
+def _carried(call: Call, issued: Issued) -> Answer:
+    is_cookie = issued.session.carrier is Carrier.COOKIE
+    headers = (set_cookie(call.auth.site, issued.session_token),) if is_cookie else ()
+    return Answer(issued_out(issued), headers)
+
+
+# ------------------------------------------------------------------------------------------------ tokens
+
+
+async def refresh(call: Call) -> Answer:
+    """Exchange a refresh token for its successor and a new access token."""
+    return Answer(issued_out(await call.auth.refresh(call.body(RefreshIn).refresh_token)))
+
+
+async def token(call: Call) -> Answer:
+    """Get a short access token for a session that is held by a cookie."""
+    issued = await call.auth.mint(call.who)
+    return Answer(TokenOut(access_token=issued.access_token or "", expires_in=issued.expires_in))
+
+
+async def jwks(call: Call) -> Answer:
+    """The public keys that verify access tokens (RFC 7517)."""
+    return Answer(msgspec.json.encode(call.auth.keyring.jwks(now=call.auth.clock.now())))
+
+
+# ------------------------------------------------------------------------------------------------ sessions
+
+
+async def logout(call: Call) -> Answer:
+    """End this session. It is dead everywhere."""
+    await call.auth.logout(call.who)
+    return Answer(headers=(*_forget(call), (b"clear-site-data", b'"cache"')))
+
+
+async def session(call: Call) -> Answer:
+    """Who is asking, and through which session."""
+    found, account = await call.auth.session(call.who.session_id)
+    return Answer(CallerOut(user=user_out(account), session=session_out(found, current=found.id)))
+
+
+async def sessions(call: Call) -> Answer:
+    """All sessions of the user, the oldest first."""
+    found = await call.auth.sessions(call.who.user_id)
+    return Answer(sessions_out(found, current=call.who.session_id))
+
+
+async def end_sessions(call: Call) -> Answer:
+    """End all other sessions of the user; with all=true, this one too."""
+    who, everywhere = call.who, call.query.get("all", "false")
+    if everywhere not in ("true", "false"):
+        raise Problem(problem.INVALID_QUERY, errors=(FieldError("all", "This is true or false."),))
+    but = None if everywhere == "true" else who.session_id
+    ended = await call.auth.revoke_all(who.user_id, actor=who.user_id, but=but)
+    return Answer(EndedOut(ended=ended), _forget(call) if but is None else ())
+
+
+async def end_session(call: Call) -> Answer:
+    """End one session of the user."""
+    who = call.who
+    if not await call.auth.revoke(call.id, actor=who.user_id, user_id=who.user_id):
+        raise Problem(problem.NOT_FOUND)
+    return Answer(headers=_forget(call) if call.id == who.session_id else ())
+
+
+async def rename_session(call: Call) -> Answer:
+    """Give the device of one session another name."""
+    who = call.who
+    name = device.printable(call.body(RenameIn).name, device.LONGEST_NAME)
+    if not name:
+        raise Problem(problem.INVALID, errors=(FieldError("name", "This has nothing that can be read."),))
+    renamed = await call.auth.rename(call.id, name, user_id=who.user_id)
+    if renamed is None:
+        raise Problem(problem.NOT_FOUND)
+    return Answer(session_out(renamed, current=who.session_id))
+
+
+def _forget(call: Call) -> tuple[Header, ...]:
+    return (clear_cookie(call.auth.site),) if call.who.carrier is Carrier.COOKIE else ()
+
+
+# ------------------------------------------------------------------------------------------------ the service
+
+
+async def healthz(_: Call) -> Answer:
+    """The process is alive."""
+    return Answer(StatusOut(status="ok"))
+
+
+async def readyz(call: Call) -> Answer:
+    """The process may answer: it has started, and its lease holds."""
+    auth = call.auth
+    if not auth.started or auth.clock.elapsed() >= auth.floors.fresh_until:
+        raise Unavailable("not started, or the lease has run out")
+    return Answer(StatusOut(status="ready"))
+
+
+async def metrics(call: Call) -> Answer:
+    """Numbers for Prometheus."""
+    return Answer(call.metrics.text(call.auth))
+
+
+async def openapi(call: Call) -> Answer:
+    """This document."""
+    return Answer(call.document())

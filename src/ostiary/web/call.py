@@ -1,0 +1,69 @@
+"""One request on its way through a route, and what the route says to it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from ostiary.auth import Auth
+from ostiary.core.access import Principal
+from ostiary.core.decision import Reason
+from ostiary.core.session import Device
+from ostiary.web import device
+from ostiary.web.bodies import In
+from ostiary.web.http import Header, Request
+from ostiary.web.metrics import Metrics
+from ostiary.web.problem import Barred
+
+B = TypeVar("B", bound=In)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request whose caller, query and body have been checked against the table."""
+
+    auth: Auth
+    metrics: Metrics
+    document: Callable[[], bytes]
+    """Makes the OpenAPI document."""
+    request: Request
+    caller: Principal | None = None
+    id: str = ""
+    query: dict[str, str] = field(default_factory=dict[str, str])
+    sent: In | None = None
+
+    @property
+    def who(self) -> Principal:
+        """The caller. Only on a route that needs one."""
+        if self.caller is None:
+            raise Barred(Reason.NO_CARRIER)
+        return self.caller
+
+    def body(self, kind: type[B]) -> B:
+        """Return the body, which the table says is of this kind."""
+        if not isinstance(self.sent, kind):
+            raise TypeError(f"the table gives this route no {kind.__name__}")
+        return self.sent
+
+    @property
+    def neighbourhood(self) -> str:
+        """The client's address as it is throttled."""
+        return device.neighbourhood(self.request.client)
+
+    async def device(self, named: str | None = None) -> Device:
+        """Return what the client says of itself. In a thread: the first look at a user agent loads many patterns."""
+        agent = self.request.header(b"user-agent") or ""
+        return await asyncio.to_thread(device.describe, agent, client=self.request.client, named=named or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A record to be written as JSON, or bytes as they are, or nothing; and headers of its own."""
+
+    content: msgspec.Struct | bytes | None = None
+    headers: tuple[Header, ...] = ()
+
+
+Does = Callable[[Call], Awaitable[Answer]]

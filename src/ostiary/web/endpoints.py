@@ -1,0 +1,218 @@
+"""The table of all routes.
+
+From it come the answers, the OpenAPI document and the tests that go through every route. What each line does is in
+`answers`, in the same order.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import msgspec
+
+from ostiary.web import answers
+from ostiary.web.bodies import (
+    BearerOut,
+    CallerOut,
+    ChangePasswordIn,
+    CookieOut,
+    EndedOut,
+    In,
+    LoginIn,
+    RefreshIn,
+    RegisteredOut,
+    RegisterIn,
+    RenameIn,
+    SessionOut,
+    SessionsOut,
+    StatusOut,
+    StepUpIn,
+    TokenOut,
+)
+from ostiary.web.call import Does
+from ostiary.web.metrics import MEDIA_TYPE as METRICS_MEDIA_TYPE
+from ostiary.web.problem import Place
+
+
+class Needs(Enum):
+    """What a route asks of who calls it."""
+
+    NOTHING = auto()
+    SESSION = auto()
+    """A session, held by either carrier."""
+    COOKIE = auto()
+    """A session, held by its cookie."""
+
+
+class Part(Enum):
+    """Where a route is served."""
+
+    AUTH = auto()
+    """Everywhere."""
+    SERVICE = auto()
+    """By the stand-alone service only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One line of the table."""
+
+    method: str
+    path: str
+    does: Does
+    """Its docstring's first line is what the OpenAPI document says of the route."""
+    needs: Needs = Needs.NOTHING
+    sets_cookie: bool = False
+    """It may set the cookie for a caller who holds none: then it must have been meant, as if one came with it."""
+    forgets: bool = False
+    """It clears the cookie also when the session is over already."""
+    throttled: bool = False
+    takes: type[In] | None = None
+    query: tuple[str, ...] = ()
+    gives: tuple[type[msgspec.Struct], ...] = ()
+    """What it answers on success: one of these, or nothing."""
+    status: int = 200
+    media: str = "application/json"
+    cache: str = "no-store"
+    place: Place = Place.CARRIER
+    """Where its refusals are met; see `problem`."""
+    part: Part = Part.AUTH
+
+
+TABLE: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/auth/register",
+        does=answers.register,
+        sets_cookie=True,
+        throttled=True,
+        takes=RegisterIn,
+        gives=(RegisteredOut, CookieOut, BearerOut),
+        status=201,
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/login",
+        does=answers.login,
+        sets_cookie=True,
+        throttled=True,
+        takes=LoginIn,
+        gives=(CookieOut, BearerOut),
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/step-up",
+        does=answers.step_up,
+        needs=Needs.SESSION,
+        throttled=True,
+        takes=StepUpIn,
+        gives=(CookieOut, BearerOut),
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/password/change",
+        does=answers.change_password,
+        needs=Needs.SESSION,
+        throttled=True,
+        takes=ChangePasswordIn,
+        status=204,
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/refresh",
+        does=answers.refresh,
+        takes=RefreshIn,
+        gives=(BearerOut,),
+        place=Place.GRANT,
+    ),
+    Route(
+        method="POST",
+        path="/auth/token",
+        does=answers.token,
+        needs=Needs.COOKIE,
+        gives=(TokenOut,),
+    ),
+    Route(
+        method="GET",
+        path="/.well-known/jwks.json",
+        does=answers.jwks,
+        media="application/jwk-set+json",
+        cache="public, max-age=300",
+    ),
+    Route(
+        method="POST",
+        path="/auth/logout",
+        does=answers.logout,
+        needs=Needs.SESSION,
+        forgets=True,
+        status=204,
+    ),
+    Route(
+        method="GET",
+        path="/auth/session",
+        does=answers.session,
+        needs=Needs.SESSION,
+        gives=(CallerOut,),
+    ),
+    Route(
+        method="GET",
+        path="/auth/sessions",
+        does=answers.sessions,
+        needs=Needs.SESSION,
+        gives=(SessionsOut,),
+    ),
+    Route(
+        method="DELETE",
+        path="/auth/sessions",
+        does=answers.end_sessions,
+        needs=Needs.SESSION,
+        query=("all",),
+        gives=(EndedOut,),
+    ),
+    Route(
+        method="DELETE",
+        path="/auth/sessions/{id}",
+        does=answers.end_session,
+        needs=Needs.SESSION,
+        status=204,
+    ),
+    Route(
+        method="PATCH",
+        path="/auth/sessions/{id}",
+        does=answers.rename_session,
+        needs=Needs.SESSION,
+        takes=RenameIn,
+        gives=(SessionOut,),
+    ),
+    Route(
+        method="GET",
+        path="/healthz",
+        does=answers.healthz,
+        gives=(StatusOut,),
+        part=Part.SERVICE,
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        does=answers.readyz,
+        gives=(StatusOut,),
+        part=Part.SERVICE,
+    ),
+    Route(
+        method="GET",
+        path="/metrics",
+        does=answers.metrics,
+        media=METRICS_MEDIA_TYPE,
+        part=Part.SERVICE,
+    ),
+    Route(
+        method="GET",
+        path="/openapi.json",
+        does=answers.openapi,
+        cache="public, max-age=300",
+        part=Part.SERVICE,
+    ),
+)

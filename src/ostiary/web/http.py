@@ -1,0 +1,35 @@
+"""A request and a response as plain values, so that the endpoints know no framework and no server."""
+
+from dataclasses import dataclass
+
+Header = tuple[bytes, bytes]
+"""A lower-case name and a value, as ASGI gives them."""
+
+LARGEST_BODY = 64 * 1024
+"""In bytes. Nothing that is sent here on purpose comes near it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a client sent, read to its end. `client` is the address of whoever holds the other end of the connection."""
+
+    method: str
+    path: str
+    query: bytes = b""
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+    client: str = ""
+
+    def header(self, name: bytes) -> str | None:
+        """Return the header of this name, or `None` when it is missing or stands there more than once."""
+        values = [value for key, value in self.headers if key == name]
+        return values[0].decode("latin-1") if len(values) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What the client receives."""
+
+    status: int
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""

@@ -1,0 +1,170 @@
+"""The OpenAPI document, made from the table (OpenAPI 3.1)."""
+
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from ostiary.core.decision import Reason
+from ostiary.core.site import SAFE_METHODS, Site
+from ostiary.web import answers, problem
+from ostiary.web.endpoints import Needs, Route
+from ostiary.web.problem import TABLE as REFUSALS
+from ostiary.web.problem import Place, ProblemOut, Row
+
+_REF = "#/components/schemas/{name}"
+
+
+def security_schemes(site: Site) -> dict[str, Any]:
+    """Return the two carriers as OpenAPI names them. Either one is enough."""
+    return {
+        "cookie": {"type": "apiKey", "in": "cookie", "name": site.cookie_name},
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }
+
+
+def document(routes: Iterable[Route], site: Site) -> bytes:
+    """Return the document of these routes, as they are served at a site."""
+    lines = tuple(routes)
+    kinds = [kind for route in lines for kind in (route.takes, *route.gives) if kind is not None]
+    _, components = msgspec.json.schema_components([*dict.fromkeys(kinds), ProblemOut], ref_template=_REF)
+    paths: dict[str, Any] = {}
+    for route in lines:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Ostiary",
+                "summary": "One login, two carriers, dead everywhere at logout.",
+                "version": version("ostiary"),
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [{"url": site.issuer}],
+            "paths": paths,
+            "components": {"schemas": components, "securitySchemes": security_schemes(site)},
+        }
+    )
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.does.__name__,
+        "summary": _says(route),
+        "tags": [route.part.name.lower()],
+        "security": {
+            Needs.NOTHING: [],
+            Needs.SESSION: [{"cookie": []}, {"bearer": []}],
+            Needs.COOKIE: [{"cookie": []}],
+        }[route.needs],
+        "responses": {str(route.status): _success(route)} | _refusals(route),
+    }
+    if parameters := _parameters(route):
+        operation["parameters"] = parameters
+    if route.takes is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": _REF.format(name=route.takes.__name__)}}},
+        }
+    return operation
+
+
+def _says(route: Route) -> str:
+    return (route.does.__doc__ or "").partition("\n")[0]
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    if "{id}" in route.path:
+        parameters.append(
+            {
+                "name": "id",
+                "in": "path",
+                "required": True,
+                "description": "The id of a session of the caller's user.",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"},
+            }
+        )
+    parameters += [
+        {"name": name, "in": "query", "schema": {"type": "string", "enum": ["true", "false"], "default": "false"}}
+        for name in route.query
+    ]
+    if route.needs is not Needs.NOTHING and route.method != "GET":
+        parameters.append(
+            {
+                "name": "X-CSRF-Token",
+                "in": "header",
+                "description": "What the login gave as `csrf_token`; only what is no browser needs it, with a cookie.",
+                "schema": {"type": "string"},
+            }
+        )
+    return parameters
+
+
+def _success(route: Route) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
+    references = [{"$ref": _REF.format(name=kind.__name__)} for kind in route.gives]
+    if references:
+        response["content"] = {route.media: {"schema": {"anyOf": references} if references[1:] else references[0]}}
+    elif route.status != 204:
+        schema = {"type": "string"} if route.media.startswith("text/") else {"type": "object"}
+        response["content"] = {route.media.partition(";")[0]: {"schema": schema}}
+    return response
+
+
+def _refusals(route: Route) -> dict[str, Any]:
+    rows = dict.fromkeys(_rows(route))
+    return {
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            "content": {
+                problem.MEDIA_TYPE: {
+                    "schema": {"$ref": _REF.format(name=ProblemOut.__name__)},
+                    "examples": {row.code: {"value": _example(row)} for row in rows if row.status == status},
+                }
+            },
+        }
+        for status in sorted({row.status for row in rows})
+    }
+
+
+def _rows(route: Route) -> Iterator[Row]:  # noqa: C901 - a table, in the order of the router's steps
+    """Say which rows of the table of problems a route can lead to."""
+    yield problem.INVALID_QUERY
+    yield problem.INTERNAL_ERROR
+    yield REFUSALS[Reason.UNAVAILABLE]
+    if route.needs is not Needs.NOTHING:
+        yield REFUSALS[Reason.NO_CARRIER]
+        yield REFUSALS[Reason.AMBIGUOUS]
+        yield REFUSALS[Reason.REVOKED]
+    if route.needs is Needs.COOKIE or route.does is answers.step_up:
+        yield problem.COOKIE_REQUIRED
+    if route.method not in SAFE_METHODS and (route.sets_cookie or route.needs is not Needs.NOTHING):
+        yield REFUSALS[Reason.CROSS_SITE]
+    if route.place is Place.PROOF:
+        yield REFUSALS[Reason.BAD_CREDENTIALS]
+        yield REFUSALS[Reason.OVERLOADED]
+    if route.place is Place.GRANT:
+        yield problem.INVALID_GRANT
+    if route.throttled:
+        yield REFUSALS[Reason.THROTTLED]
+    if route.takes is not None:
+        yield from (problem.MALFORMED, problem.TOO_LARGE, problem.UNSUPPORTED_MEDIA_TYPE, problem.INVALID)
+    if "{id}" in route.path:
+        yield problem.NOT_FOUND
+    if route.does is answers.register:
+        yield problem.TAKEN
+    if route.does in (answers.register, answers.change_password):
+        yield problem.WEAK_PASSWORD
+
+
+def _example(row: Row) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(row.status).phrase,
+        "status": row.status,
+        "code": row.code,
+        "detail": row.sentence,
+    }

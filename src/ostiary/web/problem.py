@@ -1,0 +1,244 @@
+"""What a client may read of a refusal: one table, and the answer made from it (RFC 9457).
+
+A client learns what it can do about it, and nothing else: every way in which a session can be over is one row, and so
+is every way in which a password can fail. `code` is stable; `detail` is one sentence for a person.
+
+| the refusal is met at                    | row                                                            |
+|------------------------------------------|----------------------------------------------------------------|
+| the guard (`CARRIER`)                    | as in the table                                                |
+| a proof (`PROOF`): login, step-up, …     | a disabled or a wrong user is a wrong password                 |
+| a refresh (`GRANT`)                      | what would be `invalid_token` is `invalid_grant` (RFC 6749 5.2) |
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from http import HTTPStatus
+
+import msgspec
+
+from ostiary.core.decision import Reason
+from ostiary.errors import Invalid, Misconfigured, OstiaryError, Overloaded, Refused, Taken, Throttled, WeakPassword
+from ostiary.web.http import Header, Response
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = 1
+"""Seconds, where nothing better is known. A store that hiccups is back within the lease."""
+
+SECURITY_HEADERS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""On every answer of ours, whatever it is."""
+
+
+class Place(Enum):
+    """Where a refusal is met."""
+
+    CARRIER = "carrier"
+    PROOF = "proof"
+    GRANT = "grant"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: the status, the stable code, and one sentence for a person."""
+
+    status: int
+    code: str
+    sentence: str
+
+
+_NO_CARRIER = Row(401, "unauthenticated", "Log in first.")
+_OVER = Row(401, "invalid_token", "This session is over. Log in again.")
+INVALID_GRANT = Row(401, "invalid_grant", "This refresh token is no longer good. Log in again.")
+_AMBIGUOUS = Row(400, "invalid_request", "The request carries more than one session.")
+_BAD_CREDENTIALS = Row(401, "bad_credentials", "The address and the password do not go together.")
+
+TABLE: dict[Reason, Row] = {
+    Reason.NO_CARRIER: _NO_CARRIER,
+    Reason.AMBIGUOUS: _AMBIGUOUS,
+    Reason.MALFORMED: _OVER,
+    Reason.WRONG_CARRIER: _OVER,
+    Reason.BAD_SIGNATURE: _OVER,
+    Reason.UNKNOWN_KEY: _OVER,
+    Reason.BAD_CLAIMS: _OVER,
+    Reason.WRONG_ISSUER: _OVER,
+    Reason.WRONG_AUDIENCE: _OVER,
+    Reason.NOT_YET_VALID: _OVER,
+    Reason.EXPIRED: _OVER,
+    Reason.IDLE: _OVER,
+    Reason.REVOKED: _OVER,
+    Reason.SUPERSEDED: _OVER,
+    Reason.LATE: _OVER,
+    Reason.REUSED: _OVER,
+    Reason.UNKNOWN: _OVER,
+    Reason.NO_SESSION: _OVER,
+    Reason.USER_DISABLED: _OVER,
+    Reason.BAD_CREDENTIALS: _BAD_CREDENTIALS,
+    Reason.WRONG_USER: _BAD_CREDENTIALS,
+    Reason.THROTTLED: Row(429, "too_many_requests", "Too many tries. Wait a little."),
+    Reason.NOT_FRESH: Row(401, "insufficient_user_authentication", "This needs a recent login. Prove yourself again."),
+    Reason.FORBIDDEN: Row(403, "insufficient_scope", "You may not do this."),
+    Reason.CROSS_SITE: Row(
+        403, "cross_site", "This request came from another site, or did not show the session's token."
+    ),
+    Reason.UNAVAILABLE: Row(503, "unavailable", "Nobody can say now. Try again in a moment."),
+    Reason.OVERLOADED: Row(503, "overloaded", "Too much is going on. Try again in a moment."),
+}
+
+MALFORMED = Row(400, "malformed", "The body is not a JSON object in UTF-8.")
+INVALID_QUERY = Row(400, "invalid_query", "The query of this address cannot be used.")
+COOKIE_REQUIRED = Row(403, "cookie_required", "Only a session that is held by a cookie can do this, with that cookie.")
+NOT_FOUND = Row(404, "not_found", "There is nothing here.")
+METHOD_NOT_ALLOWED = Row(405, "method_not_allowed", "This address does not take this method.")
+TAKEN = Row(409, "taken", "It belongs to somebody already.")
+TOO_LARGE = Row(413, "too_large", "The body is too large.")
+UNSUPPORTED_MEDIA_TYPE = Row(415, "unsupported_media_type", "Send application/json.")
+INVALID = Row(422, "invalid", "Something that was sent cannot be used.")
+WEAK_PASSWORD = Row(422, "weak_password", "This password will not do.")
+INTERNAL_ERROR = Row(500, "internal_error", "Something went wrong here. It is on record.")
+
+OTHERS = (
+    MALFORMED,
+    INVALID_QUERY,
+    COOKIE_REQUIRED,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    TAKEN,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    INVALID,
+    WEAK_PASSWORD,
+    INTERNAL_ERROR,
+)
+"""The rows that no `Reason` leads to: the request itself is wrong, or we are."""
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field."""
+
+    field: str
+    detail: str
+
+
+class ProblemOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Problem details (RFC 9457). `code` is stable, `errors` names fields, `id` finds an internal error in the log."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    id: str = ""
+
+
+class Problem(Exception):
+    """A request that cannot be answered as asked."""
+
+    def __init__(
+        self,
+        row: Row,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        headers: tuple[Header, ...] = (),
+        id: str = "",  # noqa: A002 - the member's name in the answer
+    ) -> None:
+        super().__init__(row.code)
+        self.row = row
+        self.errors = errors
+        self.headers = headers
+        self.id = id
+
+    def response(self) -> Response:
+        """Return the answer. A body of bytes that can be shown to anybody."""
+        row = self.row
+        body = msgspec.json.encode(
+            ProblemOut(
+                type="about:blank",
+                title=HTTPStatus(row.status).phrase,
+                status=row.status,
+                code=row.code,
+                detail=row.sentence,
+                errors=self.errors,
+                id=self.id,
+            )
+        )
+        return Response(
+            status=row.status,
+            headers=(
+                (b"content-type", MEDIA_TYPE.encode()),
+                (b"cache-control", b"no-store"),
+                *SECURITY_HEADERS,
+                *self.headers,
+            ),
+            body=body,
+        )
+
+
+class Barred(Refused):
+    """The guard's refusal, or a requirement not met, raised at the border. `within` is how fresh a proof had to be."""
+
+    def __init__(self, reason: Reason, *, within: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.within = within
+
+
+def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
+    """Say what a client may read of an error. Without a place, what was not barred by the guard is met at a proof."""
+    match error:
+        case Throttled(retry_after=seconds):
+            return Problem(TABLE[Reason.THROTTLED], headers=(_retry_after(seconds),))
+        case Barred(reason=reason, within=within):
+            return refusal(reason, at=at or Place.CARRIER, within=within)
+        case Refused(reason=reason):
+            return refusal(reason, at=at or Place.PROOF)
+        case Overloaded(retry_after=seconds):
+            return Problem(TABLE[Reason.OVERLOADED], headers=(_retry_after(seconds),))
+        case Taken(field=field, why=why):
+            return Problem(TAKEN, errors=(FieldError(field, why),))
+        case WeakPassword(field=field, why=why):
+            return Problem(WEAK_PASSWORD, errors=(FieldError(field, why),))
+        case Invalid(field=field, why=why):
+            return Problem(INVALID, errors=(FieldError(field, why),))
+        case Misconfigured():
+            return Problem(INTERNAL_ERROR)
+        case _:
+            return refusal(Reason.UNAVAILABLE)
+
+
+def refusal(reason: Reason, *, at: Place = Place.CARRIER, within: timedelta | None = None) -> Problem:
+    """Say what a client may read of a reason, with the challenge and the patience that belong to it."""
+    row = TABLE[reason]
+    if at is Place.PROOF and reason is Reason.USER_DISABLED:
+        row = _BAD_CREDENTIALS
+    if at is Place.GRANT and row is _OVER:
+        row = INVALID_GRANT
+    headers: tuple[Header, ...] = ()
+    if row.status in (400, 401) or reason is Reason.FORBIDDEN:
+        headers = ((b"www-authenticate", _challenge(row, within).encode()),)
+    if row.status in (429, 503):
+        headers = (_retry_after(RETRY_AFTER),)
+    return Problem(row, headers=headers)
+
+
+_SAID_IN_CHALLENGE = frozenset(
+    {"invalid_token", "invalid_request", "insufficient_scope", "insufficient_user_authentication"}
+)
+
+
+def _challenge(row: Row, within: timedelta | None) -> str:
+    """Return the challenge of RFC 6750 section 3 (and RFC 9470). Who has shown no token is told of no error."""
+    parts = ['realm="ostiary"']
+    if row.code in _SAID_IN_CHALLENGE:
+        parts += [f'error="{row.code}"', f'error_description="{row.sentence}"']
+    if within is not None:
+        parts.append(f'max_age="{int(within.total_seconds())}"')
+    return "Bearer " + ", ".join(parts)
+
+
+def _retry_after(seconds: int) -> Header:
+    return b"retry-after", str(max(1, seconds)).encode()

@@ -1,0 +1,192 @@
+"""From a request to a response, by the table. The first step that fails answers.
+
+| step                                                        | refused with               |
+|-------------------------------------------------------------|----------------------------|
+| the path is in the table                                    | 404                        |
+| the method is one of the path's                             | 405, with `Allow`          |
+| we have started                                             | 503                        |
+| the query has what the route knows, each once               | 400                        |
+| a request that may set the cookie was meant by its sender   | 403                        |
+| the caller holds a session, by the carrier the route needs  | 401, 403, 400, 503         |
+| the body is JSON, small, and of the route's type            | 415, 413, 400, 422         |
+| what the route does                                         | its own                    |
+"""
+
+import logging
+import secrets
+import traceback
+from dataclasses import replace
+from functools import cache
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from ostiary.auth import Auth
+from ostiary.core.access import Principal
+from ostiary.core.decision import Denied, Reason
+from ostiary.core.session import Carrier
+from ostiary.errors import Misconfigured, OstiaryError, Unavailable
+from ostiary.web import bodies, problem
+from ostiary.web.call import Answer, Call
+from ostiary.web.cookies import clear_cookie
+from ostiary.web.endpoints import TABLE, Needs, Part, Route
+from ostiary.web.http import LARGEST_BODY, Header, Request, Response
+from ostiary.web.metrics import Metrics
+from ostiary.web.openapi import document
+from ostiary.web.problem import SECURITY_HEADERS, Barred, FieldError, Problem
+
+log = logging.getLogger("ostiary.web")
+
+_HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
+
+
+class Router:
+    """Answers every request to a path of the table, and nothing else."""
+
+    def __init__(self, auth: Auth, *, service: bool = False, metrics: Metrics | None = None) -> None:
+        """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too."""
+        parts = (Part.AUTH, Part.SERVICE) if service else (Part.AUTH,)
+        routes = tuple(route for route in TABLE if route.part in parts)
+        self._auth = auth
+        self._metrics = metrics or Metrics()
+        self._document = cache(lambda: document(routes, auth.site))
+        self._always = (_HSTS,) if auth.site.secure else ()
+        self._exact: dict[str, dict[str, Route]] = {}
+        self._with_id: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            start, has_id, _ = route.path.partition("{id}")
+            (self._with_id if has_id else self._exact).setdefault(start, {})[route.method] = route
+        self._starts = tuple(self._with_id)
+
+    def knows(self, path: str) -> bool:
+        """Tell whether a path is in the table. Asked for every request of the application, so it is short."""
+        return path in self._exact or (path.startswith(self._starts) and bool(self._find(path)))
+
+    def reads_body(self, method: str, path: str) -> bool:
+        """Tell whether the request's body must be read before it is answered."""
+        route = self._find(path).get(method)
+        return route is not None and route.takes is not None
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request. Whatever goes wrong is an answer too."""
+        methods = self._find(request.path)
+        method = "GET" if request.method == "HEAD" else request.method
+        route = methods.get(method)
+        try:
+            response = _no_route(methods, method) if route is None else await self._go(route, request)
+        except Problem as refused:
+            response = refused.response()
+        except Misconfigured as error:
+            response = _unexpected(error, route).response()
+        except OstiaryError as error:
+            place = None if route is None or isinstance(error, Barred) else route.place
+            response = problem.of(error, at=place).response()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
+            response = _unexpected(error, route).response()
+        return replace(response, headers=(*response.headers, *self._always))
+
+    def _find(self, path: str) -> dict[str, Route]:
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact
+        start, slash, last = path.rpartition("/")
+        return self._with_id.get(start + slash, {}) if last else {}
+
+    async def _go(self, route: Route, request: Request) -> Response:
+        if route.part is Part.AUTH and not self._auth.started:
+            raise Unavailable("not started, or stopped")
+        query = _read_query(request.query, route.query)
+        if route.sets_cookie and not self._auth.guard.is_meant(request.headers, request.method, None):
+            raise Barred(Reason.CROSS_SITE)
+        caller = await self._caller(route, request) if route.needs is not Needs.NOTHING else None
+        sent = _read_body(request, route.takes) if route.takes is not None else None
+        answer = await route.does(
+            Call(
+                auth=self._auth,
+                metrics=self._metrics,
+                document=self._document,
+                request=request,
+                caller=caller,
+                id=request.path.rpartition("/")[2],
+                query=query,
+                sent=sent,
+            )
+        )
+        return _response(route, answer)
+
+    async def _caller(self, route: Route, request: Request) -> Principal:
+        answer = await self._auth.authenticate(request.headers, request.method)
+        if isinstance(answer, Denied):
+            refused = problem.refusal(answer.reason)
+            if route.forgets and refused.row.status == 401 and request.header(b"cookie") is not None:
+                refused.headers = (*refused.headers, clear_cookie(self._auth.site))
+            raise refused
+        if route.needs is Needs.COOKIE and answer.carrier is not Carrier.COOKIE:
+            raise Problem(problem.COOKIE_REQUIRED)
+        return answer
+
+
+def _no_route(methods: dict[str, Route], method: str) -> Response:
+    """Answer where no route is: say what the path takes (RFC 9110 sections 9.3.7 and 15.5.6), or that there is none."""
+    if not methods:
+        return Problem(problem.NOT_FOUND).response()
+    allowed = sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set[str]()))
+    allow = (b"allow", ", ".join(allowed).encode())
+    if method == "OPTIONS":
+        return Response(status=204, headers=((b"cache-control", b"no-store"), *SECURITY_HEADERS, allow))
+    return Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,)).response()
+
+
+def _read_query(raw: bytes, known: tuple[str, ...]) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), errors="strict", max_num_fields=10
+        )
+    except ValueError:
+        raise Problem(problem.INVALID_QUERY) from None
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            raise Problem(problem.INVALID_QUERY, errors=(FieldError(name[:64], "This is not known here."),))
+        if name in query:
+            raise Problem(problem.INVALID_QUERY, errors=(FieldError(name, "This stands here more than once."),))
+        query[name] = value
+    return query
+
+
+def _read_body(request: Request, kind: type[bodies.In]) -> bodies.In:
+    media = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if media != "application/json":
+        # A form of another site can send text/plain and forms, but JSON only after asking us, and CORS is closed.
+        raise Problem(problem.UNSUPPORTED_MEDIA_TYPE, headers=((b"accept", b"application/json"),))
+    if len(request.body) > LARGEST_BODY:
+        raise Problem(problem.TOO_LARGE)
+    return bodies.read(request.body, kind)
+
+
+def _response(route: Route, answer: Answer) -> Response:
+    content = answer.content
+    body = content if isinstance(content, bytes) else b"" if content is None else msgspec.json.encode(content)
+    media = () if content is None else ((b"content-type", route.media.encode()),)
+    return Response(
+        status=route.status,
+        headers=(*media, (b"cache-control", route.cache.encode()), *SECURITY_HEADERS, *answer.headers),
+        body=body,
+    )
+
+
+def _unexpected(error: Exception, route: Route | None) -> Problem:
+    """Put an error on record under a number that the client is told.
+
+    The record says where, not what with: the text of an exception may hold what a user has typed.
+    """
+    number = secrets.token_hex(8)
+    frames: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(frames) < 10:
+        at = "".join(traceback.format_tb(cause.__traceback__))
+        frames.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n{at}")
+        cause = cause.__cause__ or cause.__context__
+    name = "a request" if route is None else f"{route.method} {route.path}"
+    log.error("%s failed (%s): %s", name, number, "from ".join(frames))
+    return Problem(problem.INTERNAL_ERROR, id=number)
