@@ -1,0 +1,126 @@
+"""`ostiary init | serve | migrate | check | version`: the service itself."""
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import sqlite3
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ostiary.cli.options import Given
+from ostiary.errors import Misconfigured
+from ostiary.server.check import judge, look
+from ostiary.server.data import check_folder, is_new, prepare
+from ostiary.server.settings import Settings
+from ostiary.stores.sql.place import revision
+
+_WHO = '"email":"ada@example.com","password":"a lantern in the harbour"'
+
+
+def init(given: Given) -> None:
+    """Make the data folder, the database and the keys. What is there already stays as it is."""
+    settings = given.settings()
+    fresh = asyncio.run(prepare(settings))
+    sentence = "made" if fresh else "everything was there already:"
+    given.out.done(
+        f"{sentence} {settings.database} and {settings.key_file}",
+        {"made": fresh, "data": settings.data, "database": settings.database, "key_file": settings.key_file},
+    )
+
+
+def serve(
+    given: Given,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where to listen. [127.0.0.1]")] = None,
+    port: Annotated[str | None, typer.Option(metavar="PORT", help="On which port. [8000]")] = None,
+    workers: Annotated[str | None, typer.Option(metavar="N", help="How many processes answer. [1]")] = None,
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM. Makes what is missing at the first start."""
+    from ostiary.server.serve import serve as run  # noqa: PLC0415 - other commands start faster without granian
+
+    settings = given.settings(host=host, port=port, workers=workers)
+    raise typer.Exit(run(settings, ready=lambda: _welcome(given, settings)))
+
+
+def migrate(given: Given) -> None:
+    """Bring the schema of the database to this version."""
+    from ostiary.stores.sql.migrations import upgrade  # noqa: PLC0415 - other commands start faster without alembic
+
+    settings = given.settings()
+    check_folder(settings.data)
+    if is_new(settings):
+        raise Misconfigured(f"there is no database {settings.database}; run: ostiary init")
+    before = revision(settings.database)
+    upgrade(settings.store)
+    after = revision(settings.database)
+    sentence = f"the schema was {after} already; nothing to do" if before == after else f"the schema is {after} now"
+    given.out.done(sentence, {"before": before, "after": after})
+
+
+def check(given: Given) -> None:
+    """Say what is unsafe for production, and what to do about it. Exit code 1 if anything is."""
+    settings = given.settings()
+    findings = judge(settings, asyncio.run(look(settings)))
+    safe = all(finding.good for finding in findings)
+    if given.out.json:
+        given.out.record({"safe": safe, "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            given.out.finding(good=finding.good, sentence=finding.sentence, remedy=finding.remedy)
+    raise typer.Exit(0 if safe else 1)
+
+
+def version(given: Given) -> None:
+    """Say which version this is."""
+    given.out.record(
+        {
+            "ostiary": importlib.metadata.version("ostiary"),
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+            "granian": importlib.metadata.version("granian"),
+        }
+    )
+
+
+def tries(base: str) -> list[str]:
+    """Return three lines for a shell, to paste one after the other."""
+    send = "-H 'content-type: application/json' -d"
+    read = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
+    return [
+        f"curl -s {base}/auth/register {send} '{{{_WHO}}}'",
+        f"""TOKEN=$(curl -s {base}/auth/login {send} '{{{_WHO},"carrier":"bearer"}}' | {read})""",
+        f'curl -s {base}/auth/session -H "authorization: Bearer $TOKEN"',
+    ]
+
+
+def _welcome(given: Given, settings: Settings) -> None:
+    """Say where the service is, and what to try."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - where to look for it
+    base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    if given.out.json:
+        facts = {"address": base, "issuer": settings.issuer, "data": settings.data, "workers": settings.workers}
+        given.out.record({**facts, "pid": os.getpid()})
+        return
+    if settings.log_format == "json":
+        return
+    workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
+    lines = [
+        Text("Ostiary", style="bold").append(f" is at {base}, with {workers}. Ctrl-C stops it.", style="not bold"),
+        Text(f"Users see {settings.issuer}; everything is in {settings.data}", style="dim"),
+        Text(),
+        Text("Try it:", style="bold"),
+        *(Text(f"  {line}", style="cyan") for line in tries(base)),
+        Text(),
+    ]
+    console = Console(highlight=False)
+    for line in lines:
+        if console.is_terminal:
+            console.print(line, soft_wrap=True)
+        else:
+            sys.stdout.write(f"{line.plain}\n")
+    sys.stdout.flush()

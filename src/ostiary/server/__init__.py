@@ -1,0 +1,1 @@
+"""The stand-alone service: `ostiary serve`."""

@@ -1,0 +1,93 @@
+"""Where a service keeps what it has, and the `Auth` made from it.
+
+The data folder belongs to the service alone: mode 0700, with the database and the key file in it. Everything that can
+be wrong with it is found before a worker starts, and said in one line.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from ostiary.auth import Auth
+from ostiary.errors import Misconfigured
+from ostiary.ports import EventSink
+from ostiary.server.settings import Settings
+
+
+def is_new(settings: Settings) -> bool:
+    """Tell whether there is no database yet."""
+    try:
+        return settings.database.stat().st_size == 0
+    except OSError:
+        return True
+
+
+def make_folder(path: Path) -> None:
+    """Make the data folder, for its owner only. One that is there already must be like that.
+
+    Raises:
+        Misconfigured: it cannot be made, or others can reach into it.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        pass  # not a folder: found below
+    except OSError as error:
+        raise Misconfigured(f"cannot make the data folder {path}: {error.strerror}") from None
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """See that the data folder is there, is ours, and is nobody else's.
+
+    Raises:
+        Misconfigured: it is not.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise Misconfigured(f"there is no data folder {path}; run: ostiary init") from None
+    except OSError as error:
+        raise Misconfigured(f"cannot look at the data folder {path}: {error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise Misconfigured(f"{path} is not a folder; name another with --data")
+    if found.st_uid != os.geteuid():
+        raise Misconfigured(f"the data folder {path} belongs to another user; run ostiary as that user")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise Misconfigured(f"the data folder {path} can be reached by others; run: chmod 700 {path}")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise Misconfigured(f"the data folder {path} cannot be written to; run: chmod 700 {path}")
+
+
+def open_auth(
+    settings: Settings, *, sink: EventSink | None = None, migrate: bool = False, define_roles: bool = False
+) -> Auth:
+    """Make the `Auth` of these settings. It is not started yet.
+
+    Only a server applies the table of roles: a command beside it may have been given other settings.
+    """
+    return Auth.embedded(
+        settings.database,
+        issuer=settings.issuer,
+        policy=settings.policy,
+        audience=settings.audience,
+        trusted_origins=settings.trusted_origins,
+        roles=settings.roles if define_roles else None,
+        key_file=settings.key_file,
+        migrate=migrate,
+        sink=sink,
+    )
+
+
+async def prepare(settings: Settings) -> bool:
+    """Make what is missing (folder, schema, keys), and see that everything can be used. `True` if it was all new.
+
+    An old schema is not upgraded here: that is for a person to decide.
+
+    Raises:
+        Misconfigured, Unavailable: it cannot be used; one line says why and what to do.
+    """
+    make_folder(settings.data)
+    fresh = is_new(settings)
+    async with open_auth(settings, migrate=fresh, define_roles=True).running():
+        return fresh

@@ -1,0 +1,215 @@
+"""The settings of the stand-alone service: one table, read from four places.
+
+A flag wins over the environment, the environment over the settings file, the file over the default. A key that nobody
+knows is refused, so that a misspelt one is never silently without effect.
+
+The file is what `--config` or `OSTIARY_CONFIG` names, or `ostiary.toml` in the working directory. Its relative paths
+start from its own folder, all others from the working directory.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ostiary.core.policy import PROFILES, Policy
+from ostiary.errors import Misconfigured
+from ostiary.server import values as v
+
+FILE: Final = "ostiary.toml"
+PREFIX: Final = "OSTIARY_"
+CONFIG: Final = "config"
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("console", "json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a service is started with. It holds no secret."""
+
+    data: Path
+    """The folder of the database and of the key file. Absolute, like every path here."""
+    store: str
+    issuer: str
+    host: str
+    port: int
+    workers: int
+    policy_name: str
+    audience: str | None
+    trusted_origins: tuple[str, ...]
+    roles: Mapping[str, tuple[str, ...]] | None
+    """What each role permits. `None`: what was defined last stays."""
+    log_level: str
+    log_format: str
+
+    @property
+    def database(self) -> Path:
+        """The file of the store."""
+        return Path(self.store.removeprefix(v.SQLITE))
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the master key."""
+        return self.data / "master.key"
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that is named."""
+        return PROFILES[self.policy_name]
+
+    def to_json(self) -> str:
+        """Write the settings down for a worker process."""
+        return msgspec.json.encode(self, enc_hook=str).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Settings":
+        """Read what `to_json` wrote."""
+        return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: kind(value))
+
+
+# ------------------------------------------------------------------------------------------------ the table
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting: what it is called in the file, and how it is read."""
+
+    name: str
+    default: str
+    """As a person reads it; what it is stands in `_complete`."""
+    meaning: str
+    read: v.Read[object]
+    words: v.Words | None = v.as_text
+    """`None`: it can only stand in the file."""
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return PREFIX + self.name.upper()
+
+
+KEYS: Final = (
+    Key("data", "./ostiary-data", "the folder of the database and the keys", v.path),
+    Key("store", "sqlite, in the data folder", "where everything is kept: sqlite:///FILE", v.store),
+    Key("issuer", "http://localhost:PORT", "the origin that users see: https://id.example", v.issuer),
+    Key("host", "127.0.0.1", "the address to listen on", v.text),
+    Key("port", "8000", "the port to listen on", v.whole(1, 65535), v.as_whole),
+    Key("workers", "1", "how many processes answer", v.whole(1, 256), v.as_whole),
+    Key("policy", "web", f"how long and how strong: {', '.join(PROFILES)}", v.one_of(tuple(PROFILES))),
+    Key("audience", "the issuer", "who access tokens are for", v.text),
+    Key("trusted_origins", "none", "other origins whose pages may act for a user", v.origins, v.as_list),
+    Key("roles", "what was defined last", "a table: what each role permits", v.roles, None),
+    Key("log_level", "info", f"what is logged: {', '.join(LOG_LEVELS)}", v.one_of(LOG_LEVELS)),
+    Key("log_format", "console", f"how it is logged: {', '.join(LOG_FORMATS)}", v.one_of(LOG_FORMATS)),
+)
+
+_NAMES: Final = tuple(key.name for key in KEYS)
+
+
+# ------------------------------------------------------------------------------------------------ loading
+
+
+def load(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> Settings:
+    """Read the settings. `flags` has the names of the table, and `config`; `folder` is the working directory.
+
+    Raises:
+        Misconfigured: some of them cannot be used. One line for each, naming the key and where it was written.
+    """
+    variables = {key.variable: key for key in KEYS}
+    problems = [
+        f"the environment variable {name} is not known; {v.nearest(name, (*variables, PREFIX + CONFIG.upper()))}"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in variables and name != PREFIX + CONFIG.upper()
+    ]
+    file = _file(flags, environ, folder)
+    written: Mapping[str, object] = _read_file(file) if file is not None else {}
+    problems += [
+        f"{file}: the key {name!r} is not known; {v.nearest(name, _NAMES)}" for name in written if name not in _NAMES
+    ]
+    values: dict[str, Any] = {}
+    for key in KEYS:
+        try:
+            value = _value(key, flags, environ, written, folder=folder, file=file)
+        except _Wrong as wrong:
+            problems.append(str(wrong))
+            continue
+        if value is not None:
+            values[key.name] = value
+    if problems:
+        raise Misconfigured("\n".join(problems))
+    return _complete(values, folder)
+
+
+class _Wrong(Exception):
+    """A value that cannot be used: one line that names the key, the place and the reason."""
+
+
+def _value(
+    key: Key,
+    flags: Mapping[str, str],
+    environ: Mapping[str, str],
+    written: Mapping[str, object],
+    *,
+    folder: Path,
+    file: Path | None,
+) -> object:
+    """Return a key's value from the first place that has one, or `None`."""
+    if key.name in flags:
+        place, words, base = f"--{key.name.replace('_', '-')}", flags[key.name], folder
+    elif key.variable in environ:
+        place, words, base = key.variable, environ[key.variable], folder
+    elif file is not None and key.name in written:
+        return _read(key, written[key.name], f"{file}: {key.name}", file.parent)
+    else:
+        return None
+    if key.words is None:
+        raise _Wrong(f"{place} cannot be set here; {key.name} is a table of the settings file")
+    return _read(key, key.words(words), place, base)
+
+
+def _read(key: Key, value: object, place: str, base: Path) -> object:
+    try:
+        return key.read(value, base)
+    except v.Unfit as unfit:
+        raise _Wrong(f"{place} {unfit}") from None
+
+
+def _file(flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> Path | None:
+    named = flags.get(CONFIG) or environ.get(PREFIX + CONFIG.upper())
+    if named is not None:
+        return folder / Path(named).expanduser()
+    return folder / FILE if (folder / FILE).is_file() else None
+
+
+def _read_file(file: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"cannot read the settings file {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"the settings file {file} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"the settings file {file} is not TOML: {error}") from None
+
+
+def _complete(values: Mapping[str, Any], folder: Path) -> Settings:
+    """Fill in what was not said."""
+    data = values.get("data", folder / "ostiary-data")
+    port = values.get("port", 8000)
+    return Settings(
+        data=data,
+        store=values.get("store", f"{v.SQLITE}{data / 'ostiary.db'}"),
+        issuer=values.get("issuer", f"http://localhost:{port}"),
+        host=values.get("host", "127.0.0.1"),
+        port=port,
+        workers=values.get("workers", 1),
+        policy_name=values.get("policy", "web"),
+        audience=values.get("audience"),
+        trusted_origins=values.get("trusted_origins", ()),
+        roles=values.get("roles"),
+        log_level=values.get("log_level", "info"),
+        log_format=values.get("log_format", "console"),
+    )

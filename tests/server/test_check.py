@@ -1,0 +1,134 @@
+"""`ostiary check`: what is unsafe for production is said, with what to do about it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ostiary.core.keys import Purpose
+from ostiary.core.policy import Algorithm
+from ostiary.ports import KeyRecord
+from ostiary.server.check import Facts, file_system, judge
+from ostiary.server.settings import Settings
+from tests.server.running import here
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+SETTINGS = Settings(
+    data=Path("/srv/ostiary"),
+    store="sqlite:////srv/ostiary/ostiary.db",
+    issuer="https://id.example",
+    host="127.0.0.1",
+    port=8000,
+    workers=2,
+    policy_name="nist-aal2",
+    audience=None,
+    trusted_origins=("https://app.example",),
+    roles=None,
+    log_level="info",
+    log_format="json",
+)
+
+
+def key(purpose: Purpose, *, days: int) -> KeyRecord:
+    """Make a key of an age."""
+    made = NOW - timedelta(days=days)
+    algorithm = Algorithm.ES256 if purpose is Purpose.ACCESS else None
+    return KeyRecord(id=purpose, purpose=purpose, algorithm=algorithm, sealed=b"", created_at=made, signs_from=made)
+
+
+FACTS = Facts(
+    now=NOW,
+    folder_trouble=None,
+    store_trouble=None,
+    keys_trouble=None,
+    keys=[key(purpose, days=10) for purpose in Purpose],
+    file_system="ext4",
+)
+
+
+def unsafe(settings: Settings, facts: Facts) -> list[tuple[str, str, str]]:
+    """Return what is not safe."""
+    findings = judge(settings, facts)
+    return [(found.subject, found.sentence, found.remedy) for found in findings if not found.good]
+
+
+def test_a_safe_service() -> None:
+    """A service as it should be has nothing but good findings, and says what it looked at."""
+    findings = judge(SETTINGS, FACTS)
+
+    assert unsafe(SETTINGS, FACTS) == []
+    assert {found.subject for found in findings} == {
+        "issuer", "host", "trusted_origins", "data", "store", "keys", "policy",
+    }  # fmt: skip
+    assert findings[-1].sentence == "policy nist-aal2: sessions last 24 h, 1 h without use"
+
+
+@pytest.mark.parametrize(
+    ("settings", "facts", "subjects", "words"),
+    [
+        ({"issuer": "http://localhost:8000"}, {}, ["issuer"], "name the https:// origin that users see"),
+        ({"host": "0.0.0.0"}, {}, [], ""),  # noqa: S104 - behind a proxy on another machine, with https
+        ({"host": "::", "issuer": "http://localhost"}, {}, ["issuer", "host"], "behind a proxy that speaks https"),
+        ({"trusted_origins": ("http://app.example",)}, {}, ["trusted_origins"], "trust no http:// origin"),
+        ({"data": Path.cwd() / "ostiary-data"}, {}, ["data"], "name a fixed one"),
+        ({}, {"folder_trouble": "it is open"}, ["data"], "it is open"),
+        ({}, {"store_trouble": "it is old; run: ostiary migrate"}, ["store"], "run: ostiary migrate"),
+        ({}, {"keys_trouble": "it is another"}, ["keys"], "it is another"),
+        ({}, {"file_system": "nfs4"}, ["store"], "nfs4, a network file system"),
+        ({}, {"file_system": "tmpfs"}, ["store"], "tmpfs, gone at a restart"),
+        ({}, {"keys": []}, ["keys"] * 3, "there is no access key"),
+        ({}, {"keys": [key(p, days=91) for p in Purpose]}, ["keys"], "run: ostiary keys rotate access"),
+        ({}, {"keys": [key(p, days=366) for p in Purpose]}, ["keys"] * 3, "run: ostiary keys rotate session"),
+        ({}, {"keys": [key(p, days=-1) for p in Purpose]}, ["clock"], "put the clock of this machine right"),
+    ],
+)
+def test_what_is_unsafe(settings: dict[str, Any], facts: dict[str, Any], subjects: list[str], words: str) -> None:
+    """Each thing that is unsafe is one finding with a remedy, and spoils no other."""
+    found = unsafe(replace(SETTINGS, **settings), replace(FACTS, **facts))
+
+    assert [subject for subject, _, _ in found] == subjects
+    assert words in "\n".join(f"{sentence}; {remedy}" for _, sentence, remedy in found)
+
+
+def test_a_rotated_key_is_young() -> None:
+    """A rotation puts an old key right: the key that comes next is what counts."""
+    old = replace(key(Purpose.ACCESS, days=200), id="old", verifies_until=NOW)
+    others = [key(purpose, days=10) for purpose in (Purpose.SESSION, Purpose.CSRF)]
+
+    assert unsafe(SETTINGS, replace(FACTS, keys=[old, key(Purpose.ACCESS, days=0), *others])) == []
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """The command says the findings, a line each, and its exit code says whether anything is unsafe."""
+    here("init", "--data", "data", cwd=tmp_path)
+    spoken = here("check", "--data", "data", cwd=tmp_path)
+    as_json = here("check", "--data", "data", "--issuer", "https://id.example", "--json", cwd=tmp_path)
+    findings = msgspec.json.decode(as_json.stdout)
+
+    assert spoken.returncode == 1
+    assert spoken.stdout.startswith("unsafe  the issuer is http://localhost:8000; name the https:// origin")
+    assert {line.split()[0] for line in spoken.stdout.splitlines()} == {"ok", "unsafe"}
+    assert as_json.returncode == (0 if findings["safe"] else 1)
+    assert findings["safe"] is all(finding["good"] for finding in findings["findings"])
+    assert all(finding["good"] for finding in findings["findings"] if finding["subject"] in {"issuer", "data", "keys"})
+    assert set(findings["findings"][0]) == {"subject", "good", "sentence", "remedy"}
+
+
+def test_looking_changes_nothing(tmp_path: Path) -> None:
+    """A look at a service that was never set up makes nothing, and finds that everything is missing."""
+    done = here("check", "--data", "data", "--json", cwd=tmp_path)
+    bad = {finding["subject"] for finding in msgspec.json.decode(done.stdout)["findings"] if not finding["good"]}
+
+    assert done.returncode == 1
+    assert bad == {"issuer", "data", "store", "keys"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_system_of_a_path() -> None:
+    """The kind of file system is that of the innermost mount."""
+    assert file_system(Path("/proc/self/status")) == "proc"
+    assert file_system(Path("/")) not in {None, "proc"}

@@ -1,0 +1,328 @@
+"""The command line, on a store that no service uses at the moment."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.server.running import OSTIARY, PASSWORD, clean_environment, here
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with a store that has a user."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "ostiary.toml").write_text('data = "data"\n')
+    assert here("init", cwd=folder).returncode == 0
+    command(folder, "users", "add", "ada@example.com", "--name", "Ada", "--role", "admin", stdin=PASSWORD)
+    return folder
+
+
+def command(folder: Path, *arguments: str, stdin: str = "") -> Any:
+    """Run a command, and return what it says as JSON: one document, and nothing else on stdout or stderr."""
+    done = here(*arguments, "--json", cwd=folder, stdin=stdin)
+    assert (done.returncode, done.stderr) == (0, "")
+    return msgspec.json.decode(done.stdout)
+
+
+def test_a_user_from_first_to_last(folder: Path) -> None:
+    """Everything that can be done to an account, and what each command says as JSON."""
+    added = command(folder, "users", "add", "Bob@Example.com", "--role", "b", "--role", "a", stdin=PASSWORD + "\n")
+    who = added["id"]
+    listed = command(folder, "users", "list")
+    roles = command(folder, "users", "roles", "bob@example.com", "editor")
+    no_roles = command(folder, "users", "roles", who, "--none")
+    disabled = command(folder, "users", "disable", who)
+    while_disabled = command(folder, "users", "show", who)
+    enabled = command(folder, "users", "enable", who)
+    changed = command(folder, "users", "set-password", who, stdin="another lantern, another harbour")
+    shown = command(folder, "users", "show", who)
+    deleted = command(folder, "users", "delete", who, "--yes")
+    gone = here("users", "show", who, cwd=folder)
+
+    assert added == {
+        "id": who,
+        "email": "Bob@Example.com",
+        "name": "",
+        "roles": ["a", "b"],
+        "created_at": added["created_at"],
+        "disabled_at": None,
+    }
+    assert added in listed
+    assert [set(user) for user in listed] == [set(added)] * 2
+    assert roles == {"id": who, "roles": ["editor"]}
+    assert no_roles == {"id": who, "roles": []}
+    assert disabled == {"id": who, "sessions_ended": 0}
+    assert while_disabled["disabled_at"] is not None
+    assert enabled == {"id": who}
+    assert changed == {"id": who, "sessions_ended": 0}
+    assert (shown["disabled_at"], shown["roles"], shown["sessions"]) == (None, [], 0)
+    assert [(event["kind"], event["actor"]) for event in reversed(shown["activity"])] == [
+        ("registered", "cli"),
+        ("roles_changed", "cli"),
+        ("roles_changed", "cli"),
+        ("user_disabled", "cli"),
+        ("user_enabled", "cli"),
+        ("password_set", "cli"),
+    ]
+    assert deleted == {"id": who}
+    assert (gone.returncode, gone.stderr) == (1, f"ostiary: user: there is nobody called {who}\n")
+
+
+def test_keys_from_first_to_last(folder: Path) -> None:
+    """A rotation publishes a key that signs later, and retiring one ends it; each key says where it stands."""
+    before = command(folder, "keys", "list")
+    new = command(folder, "keys", "rotate")
+    during = {key["id"]: key for key in command(folder, "keys", "list")}
+    old = next(key["id"] for key in before if key["purpose"] == "access")
+    retired = command(folder, "keys", "retire", old, "--yes")
+    after = {key["id"]: key["state"] for key in command(folder, "keys", "list") if key["purpose"] == "access"}
+
+    assert sorted((key["purpose"], key["state"], key["algorithm"]) for key in before) == [
+        ("access", "current", "ES256"),
+        ("csrf", "current", None),
+        ("session", "current", None),
+    ]
+    assert set(before[0]) == {
+        "id",
+        "purpose",
+        "algorithm",
+        "state",
+        "created_at",
+        "signs_from",
+        "verifies_until",
+    }
+    assert (new["state"], new["verifies_until"]) == ("published", None)
+    assert during[new["id"]] == new
+    assert during[old]["state"] == "current"
+    assert during[old]["verifies_until"] is not None
+    assert retired["state"] == "over"
+    assert after.pop(old) == "over"
+    assert after.pop(new["id"]) == "published"
+    assert list(after.values()) == ["current"]
+
+
+def test_a_lead_that_is_too_short(folder: Path) -> None:
+    """A key must be known in every worker before it signs, so a shorter lead than the lease is refused."""
+    done = here("keys", "rotate", "--lead", "1", cwd=folder)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("ostiary: --lead: at least 2 seconds")
+
+
+def test_a_migration_with_nothing_to_do(folder: Path) -> None:
+    """Migrating twice is safe, and says that nothing was to do."""
+    spoken = here("migrate", cwd=folder)
+    as_json = command(folder, "migrate")
+
+    assert spoken.returncode == 0
+    assert spoken.stdout.endswith("already; nothing to do\n")
+    assert as_json["before"] == as_json["after"]
+
+
+def test_version(folder: Path) -> None:
+    """The version names what matters in a report of a bug."""
+    assert set(command(folder, "version")) == {"ostiary", "python", "sqlite", "granian"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--data", "{there}", "users", "list"],
+        ["users", "--data", "{there}", "list"],
+        ["users", "list", "--data", "{there}"],
+        ["--data", "nowhere", "users", "list", "--data", "{there}"],
+    ],
+)
+def test_where_shared_options_stand(folder: Path, tmp_path: Path, arguments: list[str]) -> None:
+    """Shared options stand before or after the command's name; the one nearest to the command wins."""
+    words = [argument.replace("{there}", str(folder / "data")) for argument in arguments]
+
+    done = here(*words, "--json", cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ada@example.com" in [user["email"] for user in msgspec.json.decode(done.stdout)]
+
+
+def test_json_before_the_command(folder: Path) -> None:
+    """`--json` works before the command's name as well."""
+    done = here("--json", "sessions", "list", cwd=folder)
+
+    assert (done.returncode, done.stdout) == (0, "[]\n")
+
+
+def test_plain_text_for_people_and_pipes(folder: Path) -> None:
+    """Without a terminal a table is aligned text without a single control character."""
+    done = here("users", "list", cwd=folder)
+
+    header, first = done.stdout.splitlines()[:2]
+    assert header.split() == ["email", "name", "roles", "disabled", "at", "created", "at", "id"]
+    assert first.split()[:3] == ["ada@example.com", "Ada", "admin"]
+    assert header.index("roles") == first.index("admin")
+    assert done.stdout.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("command", [["users", "delete", "ada@example.com"], ["keys", "retire", "x"]])
+def test_what_cannot_be_undone(folder: Path, command: list[str]) -> None:
+    """What cannot be undone is not done where nobody can be asked, unless `--yes` is said."""
+    done = here(*command, cwd=folder)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("Nobody can be asked here; confirm with --yes\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("stdin", "line"),
+    [
+        ("", "password: stdin gave none"),
+        ("\n", "password: stdin gave none"),
+        ("short\n", "password: Use at least 8 characters."),
+    ],
+)
+def test_a_password_that_will_not_do(folder: Path, stdin: str, line: str) -> None:
+    """A password that is missing or weak is one line, and no account."""
+    done = here("users", "add", "eve@example.com", cwd=folder, stdin=stdin)
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"ostiary: {line}\n")
+    assert here("users", "show", "eve@example.com", cwd=folder).returncode == 1
+
+
+def test_a_password_among_the_arguments(folder: Path) -> None:
+    """No command takes a password as an argument, where every user of the machine could read it."""
+    for words in (["add", "eve@example.com"], ["set-password", "ada@example.com"]):
+        done = here("users", *words, "--password", PASSWORD, cwd=folder)
+        extra = here("users", *words, PASSWORD, cwd=folder)
+
+        assert done.returncode == extra.returncode == 2
+        assert "No such option" in done.stderr
+
+
+_ON_THE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # its keys, Ctrl-C among them, now reach this process
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, *arguments: str, cwd: Path) -> None:
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _ON_THE_TERMINAL, OSTIARY, *arguments],
+            cwd=cwd,
+            env=clean_environment({"TERM": "xterm", "COLUMNS": "120"}),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.shown = ""
+
+    def until(self, pattern: str) -> str:
+        """Read until something is shown."""
+        end = time.monotonic() + 20
+        while not re.search(pattern, self.shown):
+            assert time.monotonic() < end, self.shown
+            self.shown += os.read(self.master, 4096).decode()
+        return self.shown
+
+    def type(self, line: str) -> None:
+        """Type a line."""
+        os.write(self.master, f"{line}\n".encode())
+
+    def ended(self) -> int:
+        """Read to the end, and return the exit code."""
+        while True:
+            try:
+                more = os.read(self.master, 4096).decode()
+            except OSError:  # Linux says so when the other side is closed
+                break
+            if not more:
+                break
+            self.shown += more
+        os.close(self.master)
+        return self.process.wait(10)
+
+
+@pytest.fixture
+def terminals(folder: Path) -> Iterator[list[Terminal]]:
+    """Terminals that are closed in the end."""
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        if terminal.process.poll() is None:
+            terminal.process.kill()
+            terminal.process.wait()
+
+
+def test_a_password_typed_twice(folder: Path, terminals: list[Terminal]) -> None:
+    """On a terminal a password is asked for twice and never shown; two that differ change nothing."""
+    right = Terminal("users", "add", "grace@example.com", cwd=folder)
+    wrong = Terminal("users", "add", "alan@example.com", cwd=folder)
+    terminals += [right, wrong]
+    for terminal, second in ((right, PASSWORD), (wrong, f"{PASSWORD}!")):
+        terminal.until("New password: ")
+        terminal.type(PASSWORD)
+        terminal.until("Once more: ")
+        terminal.type(second)
+
+    assert (right.ended(), wrong.ended()) == (0, 1)
+    assert PASSWORD not in right.shown + wrong.shown
+    assert "the two are not the same" in wrong.shown
+    assert here("users", "show", "grace@example.com", cwd=folder).returncode == 0
+    assert here("users", "show", "alan@example.com", cwd=folder).returncode == 1
+
+
+def test_a_no_on_the_terminal(folder: Path, terminals: list[Terminal]) -> None:
+    """Whoever is asked and does not say yes has changed nothing."""
+    terminal = Terminal("users", "delete", "ada@example.com", cwd=folder)
+    terminals.append(terminal)
+    terminal.until(r"Delete ada@example.com for ever\? \[y/N\] ")
+    terminal.type("")
+
+    assert terminal.ended() == 1
+    assert "nothing was done" in terminal.shown
+    assert here("users", "show", "ada@example.com", cwd=folder).returncode == 0
+
+
+def test_ctrl_c(folder: Path, terminals: list[Terminal]) -> None:
+    """Ctrl-C at a prompt ends the command without a traceback."""
+    terminal = Terminal("users", "add", "kurt@example.com", cwd=folder)
+    terminals.append(terminal)
+    terminal.until("New password: ")
+    os.write(terminal.master, b"\x03")
+
+    assert terminal.ended() == 130
+    assert "Traceback" not in terminal.shown
+
+
+def test_a_reader_that_has_seen_enough(folder: Path) -> None:
+    """A broken pipe ends a command without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [OSTIARY, "users", "list"],
+            cwd=folder,
+            env=clean_environment(),
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=20,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (1, b"")
