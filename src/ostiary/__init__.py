@@ -1,8 +1,8 @@
 """Ostiary: one login, two carriers, dead everywhere at once on logout.
 
-    from ostiary import Auth
+from ostiary import Auth
 
-    auth = Auth.embedded("app.db", issuer="http://localhost:8000")
+auth = Auth.embedded("app.db", issuer="http://localhost:8000")
 """
 
 from ostiary.auth import Auth, Issued

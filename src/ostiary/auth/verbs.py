@@ -13,7 +13,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -216,7 +216,7 @@ class Auth:
                 self._password.close()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Auth"]:
+    async def running(self) -> AsyncGenerator["Auth"]:
         """Start, and stop at the end of the block."""
         await self.start()
         try:

@@ -4,7 +4,7 @@ The change, the audit record and the feed's entry are one transaction. Only when
 floors raised and the sinks told; nothing is answered before that.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -85,7 +85,7 @@ class Works:
         self._sink = sink
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Work]:
+    async def begin(self) -> AsyncGenerator[Work]:
         """Begin a write. When the block has ended everything is durable, in force here, and told."""
         async with self._store.write() as tx:
             work = Work(tx, self._clock.now())

@@ -50,7 +50,7 @@ class Roles:
 
     def permissions(self, roles: Iterable[str]) -> frozenset[str]:
         """Return everything that a set of roles allows."""
-        return frozenset().union(*(self.table.get(role, frozenset()) for role in roles))
+        return frozenset[str]().union(*(self.table.get(role, frozenset()) for role in roles))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

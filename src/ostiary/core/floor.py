@@ -6,7 +6,7 @@ while the lease holds:
 | what happened                                     | then                                                           |
 |---------------------------------------------------|----------------------------------------------------------------|
 | nothing was read yet                              | not ready: memory answers nothing                              |
-| a snapshot                                        | the view starts from it; the lease counts from before the ask  |
+| a snapshot                                        | the view starts from it; its head renews the lease, as below   |
 | a head equal to the view                          | the lease is renewed, counted from before the head was asked   |
 | a head beyond the view                            | nothing is renewed until everything up to it is applied        |
 | entries that follow the view                      | applied, in order                                              |
@@ -88,7 +88,7 @@ class Floors:
         self._keep = (kills + policy.lease).total_seconds()
         self._leeway = policy.leeway.total_seconds()
         self._head: Head | None = None
-        self._waiting: deque[tuple[float, float, str, int]] = deque()
+        self._raised: deque[tuple[float, Floor]] = deque()
         self.of: dict[str, int] = {}
         """Each session's floor, by `sid`. A session that is not in it has floor 0."""
         self.fresh_until = float("-inf")
@@ -100,13 +100,17 @@ class Floors:
         return self._head
 
     def start(self, snapshot: Snapshot, *, elapsed: float) -> None:
-        """Begin, or begin again, from a snapshot. What was known before is dropped; the lease must be renewed."""
+        """Begin, or begin again, from a snapshot that was asked for at `elapsed`. The lease must be renewed.
+
+        What was known before is dropped, save what was raised since: the snapshot may not know of it.
+        """
+        since = [(at, floor) for at, floor in self._raised if at >= elapsed]
         self._head = snapshot.head
-        self._waiting.clear()
+        self._raised.clear()
         self.of.clear()
         self.fresh_until = float("-inf")
-        for floor in snapshot.floors:
-            self.raise_to(floor, elapsed=elapsed)
+        for at, floor in [(elapsed, floor) for floor in snapshot.floors] + since:
+            self.raise_to(floor, elapsed=at)
 
     def apply(self, entries: Iterable[Entry], *, elapsed: float) -> bool:
         """Apply entries in order. On a gap the lease ends, the rest is left alone, and the answer is `False`."""
@@ -127,7 +131,7 @@ class Floors:
         """Take a floor in at once, out of order if need be. A floor never sinks."""
         if floor.floor > self.of.get(floor.sid, 0):
             self.of[floor.sid] = floor.floor
-            self._waiting.append((elapsed + self._keep, floor.until.timestamp() + self._leeway, floor.sid, floor.floor))
+            self._raised.append((elapsed, floor))
 
     def renew(self, head: Head, *, asked_at: float) -> Renewal:
         """Say what a head asked for at `asked_at` means, and renew the lease if the view has caught up with it."""
@@ -142,9 +146,12 @@ class Floors:
     def forget(self, *, elapsed: float, wall: float) -> int:
         """Drop the floors that have outlived all they kill. Returns how many."""
         dropped = 0
-        while self._waiting and self._waiting[0][0] <= elapsed and self._waiting[0][1] < wall:
-            _, _, sid, floor = self._waiting.popleft()
-            if self.of.get(sid) == floor:
-                del self.of[sid]
+        while self._raised and self._is_outlived(*self._raised[0], elapsed, wall):
+            _, floor = self._raised.popleft()
+            if self.of.get(floor.sid) == floor.floor:
+                del self.of[floor.sid]
                 dropped += 1
         return dropped
+
+    def _is_outlived(self, raised_at: float, floor: Floor, elapsed: float, wall: float) -> bool:
+        return raised_at + self._keep <= elapsed and floor.until.timestamp() + self._leeway < wall

@@ -1,7 +1,7 @@
 """What a user types to be found, canonicalised once.
 
 One canonical form for every address: NFKC, no surrounding space, case folded, the domain in its ASCII form
-(RFC 5891). Two addresses that a person cannot tell apart in case or width are one.
+(RFC 3490). Two addresses that a person cannot tell apart in case or width are one.
 """
 
 import re

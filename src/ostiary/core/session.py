@@ -13,8 +13,8 @@ What a refresh token with number `n` leads to, in this order:
 | above `issued`                | refuse: the store was restored from an older backup                    | Unknown |
 
 What is handed out twice is kept, because a Reissue may cross it on the way: of two tabs whose first answer was lost,
-one asks just before the grace ends and one just after. The successors from `kept` to `issued` are good then, and the
-first to come back is the only one.
+one asks just before the grace ends and one just after. The successors from `kept` to `issued` are good then, until
+one of them comes back.
 
 Counters decide, never timestamps. Time only chooses between the two mild answers and spares a late packet, so two
 rotations within one second, a clock that jumps or a restart change nothing. A clock that went back counts as
@@ -67,7 +67,7 @@ class Session:
     issued: int = 1
     previous: int = 0
     kept: int = 0
-    """The first successor of `accepted` that was handed out twice. From it on they are good; below, it means nothing."""
+    """The oldest successor of `accepted` that was handed out twice. It means nothing unless it is above `accepted`."""
     turned_at: datetime
     """When `accepted` or `issued` last changed."""
     revoked_at: datetime | None = None
@@ -89,7 +89,7 @@ def dead(session: Session, *, now: datetime, policy: Policy) -> Denied | None:
 
 
 def risen(session: Session, *, amr: tuple[str, ...], auth_time: datetime) -> Session:
-    """Return the session after a step-up: a new proof and a new revision, so that whatever was cached or minted is dead.
+    """Return the session after a step-up: a new proof, and a new revision that kills whatever was cached or minted.
 
     A cookie gets a new number, and the old one is refused at once. A refresh token has its own way to change, which a
     lost answer does not break: `issued` is handed out once more.

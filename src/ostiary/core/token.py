@@ -182,7 +182,7 @@ def _wrong_claim(token: AccessToken, issuer: str, audience: str, *, now: float, 
         return Reason.WRONG_AUDIENCE
     if token.cnf is not None or token.rev < 1 or not token.sub or not token.sid or not token.jti:
         return Reason.BAD_CLAIMS
-    if not 0 <= token.iat < token.exp or token.auth_time > token.iat + leeway:
+    if not 0 <= token.iat < token.exp or not 0 <= token.auth_time <= token.iat + leeway:
         return Reason.BAD_CLAIMS
     if token.iat > now + leeway or (token.nbf is not None and token.nbf > now + leeway):
         return Reason.NOT_YET_VALID
@@ -196,13 +196,13 @@ _object_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def _decode(payload: bytes) -> AccessToken | None:
-    """Read the claims in their compact form, each member once: encoded again they have the same length."""
+    """Read the claims in their compact form, each member once: encoded again they are the very same bytes."""
     try:
         token = _token_decoder.decode(payload)
         is_ours = msgspec.json.encode(token) == payload
-        if is_ours or len(msgspec.json.encode(_object_decoder.decode(payload))) == len(payload):
+        if is_ours or msgspec.json.encode(_object_decoder.decode(payload)) == payload:
             return token
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     return None
 
