@@ -63,7 +63,11 @@ def main() -> int:
     started = time.monotonic()
     try:
         with ExitStack() as stack:
-            tour(stack)
+            one, two = start(stack)
+            phone, browser = carriers(one, two)
+            logout(one, two, phone=phone, browser=browser)
+            thief(one, two)
+            stop(one, two)
     except (Broken, httpx.HTTPError) as error:
         console.print(f"\nThis is not as it should be: {error}", style="bold red", markup=False)
         return 1
@@ -71,8 +75,8 @@ def main() -> int:
     return 0
 
 
-def tour(stack: ExitStack) -> None:
-    """Show it, step by step."""
+def start(stack: ExitStack) -> tuple[Worker, Worker]:
+    """Start two workers, and register a user."""
     step(1, "Start", "Two workers share one SQLite file. The first start makes the folder, the schema and the keys.")
     data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ostiary-demo-"))) / "data"
     ports = free_port(), free_port()
@@ -84,7 +88,11 @@ def tour(stack: ExitStack) -> None:
 
     step(2, "Register", "The password is kept as an Argon2id hash, and nowhere else.")
     one.ask("POST /auth/register", expected=201, body=WHO)
+    return one, two
 
+
+def carriers(one: Worker, two: Worker) -> tuple[dict[str, Any], dict[str, str]]:
+    """Log in once for each carrier, and use both. Returns the phone's tokens and the browser's cookie."""
     step(3, "Log in with a cookie", "For a browser. A script on the page cannot read it.")
     answer = one.ask("POST /auth/login", expected=200, body=login("cookie", "Ada's browser"))
     cookie_name, cookie_value = answer.headers["set-cookie"].partition(";")[0].split("=", 1)
@@ -104,12 +112,16 @@ def tour(stack: ExitStack) -> None:
 
     step(6, "The list of devices", "One list, whatever the carrier.")
     sessions = one.ask("GET /auth/sessions", expected=200, by=cookie).json()
-    devices(sessions["sessions"] if isinstance(sessions, dict) else sessions)
+    devices(sessions["sessions"])
+    return phone, cookie
 
+
+def logout(one: Worker, two: Worker, *, phone: dict[str, Any], browser: dict[str, str]) -> None:
+    """End one session, and see that it is dead at both workers while the other lives."""
     step(
         7,
         "Log the phone out, at worker 1",
-        "Its access token has minutes to live. It is dead at once, at both workers.",
+        "Its access token has minutes to live. At both workers it is dead at once.",
     )
     if not two.lets_in(bearer(phone)):
         raise Broken("worker 2 does not remember the phone")
@@ -119,9 +131,12 @@ def tour(stack: ExitStack) -> None:
         worker.ask("GET /auth/session", expected=401, by=bearer(phone))
     console.print(f"   worker 2 refused [bold]{delay * 1000:.1f} ms[/] after the answer to the logout")
     for worker in (one, two):
-        worker.ask("GET /auth/session", expected=200, by=cookie)
+        worker.ask("GET /auth/session", expected=200, by=browser)
     console.print("   the browser is a session of its own, and stays in")
 
+
+def thief(one: Worker, two: Worker) -> None:
+    """Use a copied refresh token, and see that its session dies."""
     step(
         8, "A copied refresh token", "A thief copied the first one. Its owner has gone on since; then the thief comes."
     )
@@ -139,6 +154,9 @@ def tour(stack: ExitStack) -> None:
     two.ask("POST /auth/refresh", expected=401, body={"refresh_token": newest["refresh_token"]})
     console.print(f"   the session is dead for both of them; worker 1 refused {delay * 1000:.1f} ms later")
 
+
+def stop(one: Worker, two: Worker) -> None:
+    """Stop both."""
     step(9, "Stop", "Both finish what they are doing, and go.")
     for worker in (one, two):
         worker.process.terminate()

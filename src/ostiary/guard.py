@@ -47,6 +47,7 @@ V = TypeVar("V")
 
 _CROSS_SITE_HEADERS = frozenset({b"sec-fetch-site", b"origin", b"x-csrf-token"})
 _MOST_ASKS = 3
+_FOREVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,10 @@ class Guard:
         digest = sha256(carrier).digest()
         entry = self._verified.get(digest)
         if entry is None or entry.is_cookie is not is_cookie:
-            answer = self._read(carrier, digest, is_cookie=is_cookie)
-            if not isinstance(answer, Unsure) or isinstance(answer.token, SessionToken):
-                return answer
-            entry = self._remember_token(answer.token, digest)
+            token = self._read(carrier, is_cookie=is_cookie)
+            if not isinstance(token, AccessToken):
+                return token if isinstance(token, Denied) else Unsure(token, digest)
+            entry = self._remember_token(token, digest)
 
         if found and not is_cookie and _names_another_session(found[0], entry.sid):
             return Denied(Reason.AMBIGUOUS)
@@ -164,7 +165,7 @@ class Guard:
         if entry.revision < floor:
             return self._below(floor, carrier, digest, is_cookie=is_cookie)
         if elapsed >= self._floors.fresh_until or elapsed >= entry.believed_until:
-            return self._read(carrier, digest, is_cookie=is_cookie)
+            return self._unsure(carrier, digest, is_cookie=is_cookie)
         if is_cookie and method not in SAFE_METHODS and not self.is_meant(headers, method, entry.sid):
             return Denied(Reason.CROSS_SITE)
         if now - entry.seen_at >= self._seen_every:
@@ -193,7 +194,10 @@ class Guard:
 
     def is_meant(self, headers: Headers, method: str, sid: str | None) -> bool:
         """Tell whether a request that carries a cookie (`sid`), or would set one (`None`), was meant by its sender."""
-        given = {name: value for name, value in headers if name in _CROSS_SITE_HEADERS}
+        sent = [header for header in headers if header[0] in _CROSS_SITE_HEADERS]
+        given = dict(sent)
+        if len(given) < len(sent) and method not in SAFE_METHODS:
+            return False  # one of them says something else than the other
         fetch_site, origin = given.get(b"sec-fetch-site"), given.get(b"origin")
         answer = meant(
             method,
@@ -215,11 +219,15 @@ class Guard:
         self._verified.drop(digest)
         if floor == NONE_IS_GOOD:
             return Denied(Reason.REVOKED)
-        return self._read(carrier, digest, is_cookie=True) if is_cookie else Denied(Reason.SUPERSEDED)
+        return self._unsure(carrier, digest, is_cookie=True) if is_cookie else Denied(Reason.SUPERSEDED)
 
-    def _read(self, carrier: bytes, digest: bytes, *, is_cookie: bool) -> Denied | Unsure:
+    def _unsure(self, carrier: bytes, digest: bytes, *, is_cookie: bool) -> Denied | Unsure:
+        token = self._read(carrier, is_cookie=is_cookie)
+        return token if isinstance(token, Denied) else Unsure(token, digest)
+
+    def _read(self, carrier: bytes, *, is_cookie: bool) -> SessionToken | AccessToken | Denied:
         """Read a carrier without asking anybody: it is refused, or it is genuine and the store must say the rest."""
-        now = self._clock.now()
+        now = datetime.fromtimestamp(self._elapsed() + self._clock.offset, UTC)
         try:
             text = carrier.decode("ascii")
         except UnicodeDecodeError:
@@ -239,35 +247,25 @@ class Guard:
                 now=now,
                 policy=self._policy,
             )
-        if isinstance(token, Denied):
-            return token
-        if self._floors.of.get(token.sid) == NONE_IS_GOOD:
+        if not isinstance(token, Denied) and self._floors.of.get(token.sid) == NONE_IS_GOOD:
             return Denied(Reason.REVOKED)
-        return Unsure(token, digest)
+        return token
 
     def _remember_token(self, token: AccessToken, digest: bytes) -> _Entry:
-        entry = _Entry(
-            principal=Principal(
-                user_id=token.sub,
-                session_id=token.sid,
-                carrier=Carrier.BEARER,
-                client_id=token.client_id,
-                amr=token.amr,
-                acr=token.acr,
-                auth_time=datetime.fromtimestamp(token.auth_time, UTC),
-                expires_at=datetime.fromtimestamp(token.exp, UTC),
-                revision=token.rev,
-                roles=token.roles,
-                permissions=self._permitted(token.roles),
-                scope=tuple(token.scope.split()),
-            ),
-            sid=token.sid,
+        principal = Principal(
+            user_id=token.sub,
+            session_id=token.sid,
+            carrier=Carrier.BEARER,
+            client_id=token.client_id,
+            amr=token.amr,
+            acr=token.acr,
+            auth_time=datetime.fromtimestamp(token.auth_time, UTC),
             revision=token.rev,
-            is_cookie=False,
-            expires=float(token.exp),
-            believed_until=float("inf"),
-            seen_at=0.0,
+            roles=token.roles,
+            permissions=self._permitted(token.roles),
+            scope=tuple(token.scope.split()),
         )
+        entry = _Entry(principal, token.sid, token.rev, False, float(token.exp), _FOREVER, 0.0)  # noqa: FBT003 - hot
         self._verified.put(digest, entry)
         return entry
 
@@ -338,7 +336,6 @@ class Guard:
             amr=session.amr,
             acr=acr(session.amr),
             auth_time=session.auth_time,
-            expires_at=session.expires_at,
             revision=session.revision,
             roles=user.roles,
             permissions=self._permitted(user.roles),

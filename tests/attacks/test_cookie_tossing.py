@@ -65,7 +65,7 @@ async def test_a_genuine_cookie(house: House) -> None:
 
 
 async def test_two_cookies(house: House) -> None:
-    """A planted cookie beside the real one is refused, in either order, in one header or two: none of them is guessed at."""
+    """A planted cookie beside the real one is refused, in either order, in one header or two."""
     await house.user()
     await house.user("eve@example.com")
     ada, eve = await house.login(Carrier.COOKIE), await house.login(Carrier.COOKIE, "eve@example.com")

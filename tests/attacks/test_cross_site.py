@@ -1,7 +1,7 @@
 """A page of another site makes a user's browser do what the user did not mean.
 
-The matrix is made from the table of routes: every route × what the browser says of where the request comes from ×
-how the session is held. What may pass is written down once, in `expected`.
+The matrix is made from the table of routes: every route, times what the browser says of where the request comes
+from, times how the session is held. What may pass is written down once, in `expected`.
 """
 
 from collections.abc import AsyncIterator
@@ -122,7 +122,7 @@ def said(fetch_site: str | None, origin: str | None) -> dict[str, str]:
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 async def test_the_matrix(scene: Scene, route: Route, carrier: str) -> None:
-    """A request that was not meant is refused before it does anything, and one that was meant is never called cross-site."""
+    """A request that was not meant is refused, and one that was meant is never called cross-site."""
     for fetch_site, origin in product(FETCH_SITES, ORIGINS):
         answer = await scene.fire(route, carrier, said(fetch_site, origin))
 
@@ -154,7 +154,7 @@ async def test_a_refusal_changes_nothing(scene: Scene, route: Route) -> None:
 
 
 def test_what_is_guarded() -> None:
-    """Every route that changes something for a cookie, or sets one, is in the matrix; a refresh carries its own secret."""
+    """Every route that changes something is guarded; but for the refresh, whose body carries its own secret."""
     changes = {(route.method, route.path) for route in ROUTES if route.method != "GET"}
 
     assert {(route.method, route.path) for route in GUARDED} == changes - {("POST", "/auth/refresh")}

@@ -41,7 +41,7 @@ HOSTILE_IDS = [
 
 @pytest.mark.parametrize("carrier", list(Carrier))
 async def test_a_list_is_the_callers(house: House, carrier: Carrier) -> None:
-    """The list of sessions has the caller's own, all of them, and nobody else's; a filter that is not known is refused."""
+    """The list of sessions has the caller's own, all of them, and nobody else's; other filters are refused."""
     await house.user()
     await house.user("eve@example.com")
     hers = {(await house.login(each, "eve@example.com")).session.id for each in Carrier}

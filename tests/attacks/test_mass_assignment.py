@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from ostiary.asgi import Door
@@ -25,10 +26,10 @@ from ostiary.web.endpoints import TABLE, Part, Route
 from tests.conftest import ISSUER, PASSWORD, House, headers_of, make_house
 
 RECORDS = (User, Identifier, Credential, Account, Session, Device, Proof, KeyRecord, StoredDocument)
-STRUCTS = [
+STRUCTS: list[type[msgspec.Struct]] = [
     Principal,
     AccessToken,
-    *(kind for kind in vars(bodies).values() if isinstance(kind, type) and hasattr(kind, "__struct_fields__")),
+    *(kind for kind in vars(bodies).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)),
 ]
 GUESSED = (
     *("admin", "is_admin", "isAdmin", "role", "permissions", "scope", "superuser", "is_staff", "staff", "verified"),

@@ -32,7 +32,7 @@ async def _mint(house: House, issued: Issued, who: Principal) -> Issued:
 
 
 async def _step_up(house: House, issued: Issued, who: Principal) -> Issued:
-    return await house.auth.step_up(who.session_id, await house.auth.prove_again(who.user_id, PASSWORD))
+    return await house.auth.step_up(who, await house.auth.prove_again(who.user_id, PASSWORD))
 
 
 @pytest.mark.parametrize(

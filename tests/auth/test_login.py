@@ -149,17 +149,19 @@ async def test_step_up(house: House, carrier: Carrier) -> None:
     await house.user()
     await house.user("eve@example.com")
     issued = await house.login(carrier)
-    house.clock.advance(timedelta(hours=1))
+    who = await house.check(issued)
+    assert isinstance(who, Principal)
+    house.clock.advance(timedelta(minutes=5))
     await house.auth._upkeep._follower.round()
 
     with pytest.raises(Refused, match="wrong_user"):
-        await house.auth.step_up(issued.session.id, await house.auth.prove("eve@example.com", PASSWORD))
+        await house.auth.step_up(who, await house.auth.prove("eve@example.com", PASSWORD))
     proof = await house.auth.prove_again(issued.session.user_id, PASSWORD)
-    raised = await house.auth.step_up(issued.session.id, proof)
+    raised = await house.auth.step_up(who, proof)
 
-    who = await house.check(raised)
-    assert isinstance(who, Principal)
-    assert (who.session_id, who.auth_time) == (issued.session.id, house.clock.now())
+    after = await house.check(raised)
+    assert isinstance(after, Principal)
+    assert (after.session_id, after.auth_time) == (issued.session.id, house.clock.now())
     assert (raised.session_token != issued.session_token) == (carrier is Carrier.COOKIE)
     assert isinstance(await house.check(issued), Denied)
 

@@ -1,7 +1,7 @@
 """The plain door: what it says of a request, how it starts and stops, and what it does when something goes wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -86,10 +86,11 @@ async def test_requirements(started: House) -> None:
     account = await started.user(roles=["editor"])
     headers = headers_of(started.auth, await started.login(Carrier.COOKIE))
     app = Brisk()
+    rules: list[Any] = [{}, {"role": "editor"}, {"role": "admin"}]
 
     statuses = [
         (await knock(Door(Requires(app, **rule), started.auth), headers=given)).status_code
-        for rule in ({}, {"role": "editor"}, {"role": "admin"})
+        for rule in rules
         for given in (headers, ())
     ]
 
@@ -171,7 +172,9 @@ async def test_a_client_that_leaves(started: House) -> None:
         "headers": [(b"content-type", b"application/json")],
     }
     said: list[Message] = []
-    messages = iter([{"type": "http.request", "body": b'{"em', "more_body": True}, {"type": "http.disconnect"}])
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b'{"em', "more_body": True}, {"type": "http.disconnect"}]
+    )
 
     async def receive() -> Message:
         return next(messages)

@@ -1,6 +1,6 @@
 """The door of FastAPI, through a real application."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ def make_app(house: House) -> FastAPI:
     """An application that had routes and a lifespan before the door was installed."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.lived = [house.auth.started]
         yield
         app.state.lived.append(house.auth.started)
@@ -140,7 +140,7 @@ def test_freshness(client: TestClient, house: House) -> None:
 
 
 def test_a_visitor(client: TestClient) -> None:
-    """A page for anyone is shown to who has no session and to whose session is over, but not to a cross-site request."""
+    """A page for anyone is shown to who has no session, or one that is over; not to who shows two."""
     visitor = client.get("/anyone")
     user, headers = enter(client, Carrier.COOKIE)
     inside = client.get("/anyone", headers=headers)

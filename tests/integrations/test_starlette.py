@@ -21,16 +21,19 @@ ADA = {"email": "ada@example.com", "password": PASSWORD}
 
 
 async def me(request: Request) -> Response:
+    """Say who is asking."""
     return PlainTextResponse(current_principal(request).user_id)
 
 
 @requires(role="editor")
 async def awaited(request: Request) -> Response:
+    """Edit."""
     return PlainTextResponse("edited")
 
 
 @requires(role="editor")
 def called(request: Request) -> Response:
+    """Edit, in a thread."""
     return PlainTextResponse("edited")
 
 
@@ -41,6 +44,7 @@ class Method(HTTPEndpoint):
 
 
 async def broken(request: Request) -> Response:
+    """Let an error of ours through."""
     raise Unavailable("the disk of this machine is at /dev/sda")
 
 

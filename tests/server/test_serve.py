@@ -27,7 +27,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def until(client: httpx.Client, tokens: dict[str, Any], *, lets: bool) -> float:
-    """Wait until twenty fresh connections in a row, so both workers, let a session in or not. Returns how long it took."""
+    """Wait until twenty fresh connections in a row, so both workers, let a session in or not. Returns how long."""
     started, good = time.monotonic(), 0
     while good < 20:
         with httpx.Client(base_url=client.base_url, trust_env=False) as fresh:
@@ -207,21 +207,22 @@ def test_a_lost_worker(service: Service) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_graceful_stop(tmp_path: Path, signum: int) -> None:
     """A request that has begun before a stop is answered, nothing is left running, and the exit code is 0."""
-    body = json.dumps({"email": "last@example.com", "password": PASSWORD, "carrier": "bearer"}).encode()
     with Service(tmp_path / "data", workers=2) as service, ThreadPoolExecutor(1) as pool:
         with service.client() as client:
             register(client, "last@example.com")
+            held = [login(client, "last@example.com")["refresh_token"] for _ in range(3)]
+        bodies = [json.dumps({"refresh_token": token}).encode() for token in held]
         workers = [psutil.Process(pid) for pid in service.workers_of()]
-        begun = [HTTPConnection("127.0.0.1", service.port, timeout=10) for _ in range(3)]
-        for connection in begun:
-            connection.putrequest("POST", "/auth/login")
+        begun = [HTTPConnection("127.0.0.1", service.port, timeout=10) for _ in bodies]
+        for connection, body in zip(begun, bodies, strict=True):
+            connection.putrequest("POST", "/auth/refresh")
             connection.putheader("content-type", "application/json")
             connection.putheader("content-length", str(len(body)))
             connection.endheaders(body[:10])
         time.sleep(0.2)
         stopping = pool.submit(service.stop, signum)
         time.sleep(0.2)
-        for connection in begun:
+        for connection, body in zip(begun, bodies, strict=True):
             connection.send(body[10:])
         statuses = [connection.getresponse().status for connection in begun]
         code = stopping.result()
@@ -231,6 +232,20 @@ def test_a_graceful_stop(tmp_path: Path, signum: int) -> None:
         assert code == 0
         assert "Traceback" not in log
         assert not any(worker.is_running() for worker in workers)
+
+
+def test_a_worker_that_cannot_start_again(tmp_path: Path) -> None:
+    """A lost worker whose keys are gone by then is not started for ever: the service ends, and says why in a line."""
+    with Service(tmp_path / "data") as service:
+        (service.data / "master.key").rename(service.data / "elsewhere")
+        os.kill(service.workers_of()[0], signal.SIGKILL)
+        assert service.process is not None
+
+        code = service.process.wait(20)
+
+        assert code == 1
+        assert f"the key file {service.data}/master.key is missing" in service.log.read_text()
+        assert "Traceback" not in service.log.read_text()
 
 
 def test_a_parent_that_is_gone(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ostiary.asgi import Door, Receive, Scope, Send, current
 from ostiary.core.events import Event, Kind
 from ostiary.core.session import Carrier
+from ostiary.errors import Refused
 from ostiary.ports import EventSink
 from ostiary.stores.memory import MemoryStore
 from ostiary.web.http import Response
@@ -25,7 +26,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """An application that says who it was told is asking. What is refused there is a 418, so that none is mistaken."""
     try:
         answer = Response(status=200, body=current(scope).user_id.encode())
-    except Exception as error:
+    except Refused as error:
         answer = Response(status=418, body=str(error).encode())
     await send({"type": "http.response.start", "status": answer.status, "headers": []})
     await send({"type": "http.response.body", "body": answer.body})

@@ -162,7 +162,7 @@ async def test_just_small_enough(place: Place) -> None:
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.takes], ids=lambda route: route.path)
 async def test_every_body(place: Place, route: Any) -> None:
-    """Every route that takes a body refuses an empty one, one of another type, and one with a member it does not know."""
+    """Every route that takes a body refuses none, one of another type, and one with an unknown member."""
     await place.user()
     client = await place.visitor(Carrier.COOKIE)
     path = route.path.replace("{id}", client.out["session"]["id"])

@@ -2,8 +2,9 @@
 
 import pytest
 
+from ostiary.core.network import address, neighbourhood
 from ostiary.core.session import Device
-from ostiary.web.device import LONGEST_NAME, LONGEST_USER_AGENT, address, describe, neighbourhood
+from ostiary.web.device import LONGEST_NAME, LONGEST_USER_AGENT, describe
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SAFARI = (

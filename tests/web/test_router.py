@@ -24,7 +24,7 @@ def path_of(route: Any) -> str:
 @EVERY
 @pytest.mark.parametrize("holds", ["cookie", "bearer", "nothing"])
 async def test_headers(place: Place, route: Any, holds: str) -> None:
-    """Every answer, good or bad, says how it may be kept, shown and embedded; and none opens a door to other origins."""
+    """Every answer, good or bad, says how it may be kept, shown and embedded; none opens us to other origins."""
     await place.user()
     if holds == "nothing":
         async with place.client() as client:

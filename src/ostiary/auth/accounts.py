@@ -11,6 +11,7 @@ from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.identifier import email as canonical_email
+from ostiary.core.network import neighbourhood
 from ostiary.core.throttle import REGISTER_ADDRESS
 from ostiary.core.user import Account, Credential, Identifier, User
 from ostiary.errors import Invalid, Refused, Taken, Unavailable
@@ -44,7 +45,7 @@ class Accounts:
         if value is None:
             raise Invalid("email", "this is not an e-mail address")
         name = _clean_name(name)
-        await self.throttles.take({REGISTER_ADDRESS: ip})
+        await self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip)})
         now = self.clock.now()
         user = User(id=self._id(), name=name, roles=_clean_roles(roles), created_at=now)
         identifier = Identifier(kind="email", value=value, typed=email.strip(), user_id=user.id)

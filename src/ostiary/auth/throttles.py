@@ -24,8 +24,8 @@ class Throttles:
         Raises:
             Throttled: one of them says wait.
         """
-        now = self._clock.now()
         async with self._store.write() as tx:
+            now = self._clock.now()
             keys = {_key(limit, whom): limit for limit, whom in tries.items() if whom}
             answers = {key: attempt(await tx.counters.get(key), limit, now=now) for key, limit in keys.items()}
             waits = [answer.seconds for answer in answers.values() if not isinstance(answer, Allowed)]

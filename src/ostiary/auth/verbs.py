@@ -34,6 +34,7 @@ from ostiary.core.events import Event, Kind
 from ostiary.core.floor import Floors
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring, Purpose
+from ostiary.core.network import neighbourhood
 from ostiary.core.policy import WEB, Policy
 from ostiary.core.session import (
     Advance,
@@ -247,7 +248,7 @@ class Auth:
             Overloaded: too many passwords are being hashed already.
         """
         canonical = canonical_email(address) or "?"
-        taken = await self._throttles.take({LOGIN_ACCOUNT: canonical, LOGIN_ADDRESS: ip})
+        taken = await self._throttles.take({LOGIN_ACCOUNT: canonical, LOGIN_ADDRESS: neighbourhood(ip)})
         proof = await self._password.prove(self._store, address=address, password=password, now=self.clock.now())
         return await self._proved(proof, taken, user_id="", ip=ip)
 
@@ -299,14 +300,17 @@ class Auth:
             )
         return self._issue(session, account, now)
 
-    async def step_up(self, session_id: str, proof: Proof) -> Issued:
-        """Raise a live session by a new proof of its own user. Its carrier changes with it; the old one is dead.
+    async def step_up(self, who: Principal, proof: Proof) -> Issued:
+        """Raise the caller's session by a new proof of its own user. What was minted before, and the old cookie, die.
 
         Raises:
-            Refused: the session is over, or the proof is somebody else's.
+            Refused: the session is over, the proof is somebody else's, or the caller does not hold the session's own
+                carrier but a token that its cookie gave away.
         """
         async with self._works.begin() as work:
-            session = await self._live(work.tx, session_id, work.now)
+            session = await self._live(work.tx, who.session_id, work.now)
+            if session.carrier is not who.carrier:
+                raise Refused(Reason.WRONG_CARRIER)
             if session.user_id != proof.user_id:
                 raise Refused(Reason.WRONG_USER)
             account = await self._still_proved(work.tx, proof)
@@ -377,8 +381,6 @@ class Auth:
 
     async def authenticate(self, headers: Headers, method: str) -> Principal | Denied:
         """Say who is asking: from memory, or from the store when memory cannot say."""
-        if not self.started:
-            await self.start()
         return await self.guard.authenticate(headers, method)
 
     # -------------------------------------------------------------------------------------------- end

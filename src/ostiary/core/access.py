@@ -29,8 +29,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     amr: tuple[str, ...]
     acr: str
     auth_time: datetime
-    expires_at: datetime
-    """When the carrier that was presented dies by itself."""
     revision: int
     roles: tuple[str, ...]
     permissions: frozenset[str]

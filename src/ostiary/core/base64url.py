@@ -1,10 +1,12 @@
-"""base64url without padding (RFC 7515 section 2)."""
+"""base64url without padding (RFC 7515 section 2), strictly: one text for one value."""
 
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 
-_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
-_PADDING = (b"", b"===", b"==", b"=")
+# The characters of the other base64, and its padding, become one that is in neither.
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/***")
+_PADDING = (b"", b"", b"==", b"=")
+_NO_SPARE_BITS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 
 
 def encode_base64url(raw: bytes) -> str:
@@ -13,9 +15,13 @@ def encode_base64url(raw: bytes) -> str:
 
 
 def decode_base64url(text: str) -> bytes:
-    """Decode a text without padding. Whoever needs one text for one value encodes again and compares.
+    """Decode what `encode_base64url` has made.
 
     Raises:
-        ValueError: it is not ASCII, or its length is not one that an encoder makes.
+        ValueError: no encoder makes this: another character, padding, a length or last bits that cannot be.
     """
-    return a2b_base64(text.encode("ascii").translate(_TO_STANDARD) + _PADDING[len(text) % 4])
+    data = text.encode("ascii")
+    tail = len(data) % 4
+    if tail and data[-1] not in _NO_SPARE_BITS[tail]:
+        raise ValueError("the last character has spare bits")
+    return a2b_base64(data.translate(_TO_STANDARD) + _PADDING[tail], strict_mode=True)

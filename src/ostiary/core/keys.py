@@ -18,15 +18,10 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from ostiary.core.base64url import encode_base64url
 from ostiary.core.policy import Algorithm
-
-PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey
-PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
+from ostiary.core.signature import IsSigned, PrivateKey, PublicKey, Sign, signing_with, verifying_with
 
 
 class Purpose(StrEnum):
@@ -62,10 +57,24 @@ class SignatureKey:
     private: PrivateKey | None = field(default=None, repr=False)
     header: str = field(init=False)
     """The one JOSE header that this key writes and answers to, encoded. It is compared, never believed."""
+    is_signed: IsSigned = field(init=False, repr=False, compare=False)
+    """Tells whether a text has a signature of this key."""
 
     def __post_init__(self) -> None:
         text = msgspec.json.encode({"alg": self.algorithm, "kid": self.id, "typ": "at+jwt"})
         object.__setattr__(self, "header", encode_base64url(text))
+        object.__setattr__(self, "is_signed", verifying_with(self.public))
+
+    @property
+    def sign(self) -> Sign:
+        """How this key signs.
+
+        Raises:
+            LookupError: it has no private part here.
+        """
+        if self.private is None:
+            raise LookupError(f"the key {self.id} has no private part here")
+        return signing_with(self.private)
 
 
 class Keyring:

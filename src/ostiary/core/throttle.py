@@ -48,20 +48,18 @@ class Wait:
 
 
 def attempt(counter: Counter | None, limit: Limit, *, now: datetime) -> Allowed | Wait:
-    """Say whether one more try is let through."""
+    """Say whether one more try is let through. Processes whose clocks differ a little do not make each other wait."""
     if counter is None or now - counter.at >= limit.forget:
         return Allowed(Counter(count=1, at=now))
-    left = counter.at + _wait(counter.count, limit) - now
-    if left > timedelta(0):
-        return Wait(max(1, -(-left // timedelta(seconds=1))))
-    return Allowed(Counter(count=counter.count + 1, at=now))
+    if counter.count >= limit.free:
+        left = counter.at + _wait(counter.count - limit.free, limit) - now
+        if left > timedelta(0):
+            return Wait(max(1, -(-left // timedelta(seconds=1))))
+    return Allowed(Counter(count=counter.count + 1, at=max(counter.at, now)))
 
 
-def _wait(count: int, limit: Limit) -> timedelta:
-    if count < limit.free:
-        return timedelta(0)
-    doublings = min(count - limit.free, 32)
-    return min(limit.first * (1 << doublings), limit.longest)
+def _wait(beyond: int, limit: Limit) -> timedelta:
+    return min(limit.first * (1 << min(beyond, 32)), limit.longest)
 
 
 LOGIN_ACCOUNT = Limit(name="login-account", free=5)

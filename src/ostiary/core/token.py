@@ -15,20 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
 from hmac import digest as hmac_digest
-from typing import Any, assert_never
+from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from ostiary.core.base64url import decode_base64url, encode_base64url
 from ostiary.core.decision import Denied, Reason
-from ostiary.core.keys import Keyring, MacKey, PublicKey, Purpose, SignatureKey
+from ostiary.core.floor import NONE_IS_GOOD
+from ostiary.core.keys import Keyring, MacKey, Purpose, SignatureKey
 from ostiary.core.policy import Policy
 from ostiary.core.session import Carrier
 
@@ -98,9 +92,6 @@ def _mac(key: MacKey, text: str) -> str:
 LONGEST_ACCESS_TOKEN = 8192
 """In characters. Anything longer is refused before it is read."""
 
-_ES256 = ECDSA(SHA256())
-_ES256_DETERMINISTIC = ECDSA(SHA256(), deterministic_signing=True)
-
 
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The claims of an access token (RFC 9068 section 2.2), with its session (`sid`) and that one's revision (`rev`).
@@ -139,7 +130,7 @@ class TooLarge:
 def mint(token: AccessToken, *, key: SignatureKey, policy: Policy) -> str | TooLarge:
     """Sign an access token. ECDSA is deterministic (RFC 6979), so the same arguments give the same token."""
     text = f"{key.header}.{encode_base64url(msgspec.json.encode(token))}"
-    jws = f"{text}.{encode_base64url(_sign(key, text.encode()))}"
+    jws = f"{text}.{encode_base64url(key.sign(text.encode()))}"
     if len(jws) > policy.token_budget:
         sizes = {claim: len(msgspec.json.encode(value)) for claim, value in msgspec.structs.asdict(token).items()}
         return TooLarge(claim=max(sizes, key=sizes.__getitem__), size=len(jws), budget=policy.token_budget)
@@ -158,12 +149,9 @@ def read_access_token(
     if key is None:
         return Denied(Reason.UNKNOWN_KEY)
     try:
-        signature = decode_base64url(signature_text)
-        if encode_base64url(signature) != signature_text:
-            return Denied(Reason.MALFORMED)
-        if not _is_signed(key.public, signature, text.encode("ascii")):
+        payload, signature = decode_base64url(payload_text), decode_base64url(signature_text)
+        if not key.is_signed(text.encode("ascii"), signature):
             return Denied(Reason.BAD_SIGNATURE)
-        payload = decode_base64url(payload_text)
     except ValueError:
         return Denied(Reason.MALFORMED)
     token = _decode(payload)
@@ -180,7 +168,9 @@ def _wrong_claim(token: AccessToken, issuer: str, audience: str, *, now: float, 
         return Reason.WRONG_ISSUER
     if audience != token.aud if isinstance(token.aud, str) else audience not in token.aud:
         return Reason.WRONG_AUDIENCE
-    if token.cnf is not None or token.rev < 1 or not token.sub or not token.sid or not token.jti:
+    if token.cnf is not None or not token.sub or not token.sid or not token.jti:
+        return Reason.BAD_CLAIMS
+    if not 1 <= token.rev < NONE_IS_GOOD:
         return Reason.BAD_CLAIMS
     if not 0 <= token.iat < token.exp or not 0 <= token.auth_time <= token.iat + leeway:
         return Reason.BAD_CLAIMS
@@ -193,49 +183,16 @@ def _wrong_claim(token: AccessToken, issuer: str, audience: str, *, now: float, 
 
 _token_decoder = msgspec.json.Decoder(AccessToken)
 _object_decoder = msgspec.json.Decoder(dict[str, Any])
+_encode = msgspec.json.Encoder().encode
 
 
 def _decode(payload: bytes) -> AccessToken | None:
     """Read the claims in their compact form, each member once: encoded again they are the very same bytes."""
     try:
         token = _token_decoder.decode(payload)
-        is_ours = msgspec.json.encode(token) == payload
-        if is_ours or msgspec.json.encode(_object_decoder.decode(payload)) == payload:
+        is_ours = _encode(token) == payload
+        if is_ours or _encode(_object_decoder.decode(payload)) == payload:
             return token
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     return None
-
-
-def _sign(key: SignatureKey, text: bytes) -> bytes:
-    match key.private:
-        case EllipticCurvePrivateKey():
-            r, s = decode_dss_signature(key.private.sign(text, _ES256_DETERMINISTIC))
-            return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-        case Ed25519PrivateKey():
-            return key.private.sign(text)
-        case RSAPrivateKey():
-            return key.private.sign(text, PKCS1v15(), SHA256())
-        case None:
-            raise LookupError(f"the key {key.id} has no private part here")
-        case _:
-            assert_never(key.private)
-
-
-def _is_signed(key: PublicKey, signature: bytes, text: bytes) -> bool:
-    try:
-        match key:
-            case EllipticCurvePublicKey():
-                if len(signature) != 64:
-                    return False
-                r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-                key.verify(encode_dss_signature(r, s), text, _ES256)
-            case Ed25519PublicKey():
-                key.verify(signature, text)
-            case RSAPublicKey():
-                key.verify(signature, text, PKCS1v15(), SHA256())
-            case _:
-                assert_never(key)
-    except InvalidSignature:
-        return False
-    return True

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from ostiary.core.base64url import encode_base64url
-from ostiary.core.keys import Keyring, MacKey, PrivateKey, Purpose, SignatureKey
+from ostiary.core.keys import Keyring, MacKey, Purpose, SignatureKey
 from ostiary.core.policy import Algorithm
+from ostiary.core.signature import PrivateKey
 from ostiary.errors import Misconfigured
 from ostiary.keys.master import MasterKey, make_master_key, read_master_key
 from ostiary.ports import Entropy, KeyRecord

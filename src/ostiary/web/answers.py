@@ -35,19 +35,17 @@ from ostiary.web.problem import FieldError, Problem
 async def register(call: Call) -> Answer:
     """Make an account. With a carrier, its user is logged in at once."""
     body, auth = call.body(RegisterIn), call.auth
-    account = await auth.accounts.register(
-        email=body.email, password=body.password, name=body.name, ip=call.neighbourhood
-    )
+    account = await auth.accounts.register(email=body.email, password=body.password, name=body.name, ip=call.address)
     if body.carrier is None:
         return Answer(RegisteredOut(user=user_out(account)))
-    proof = await auth.prove_again(account.user.id, body.password, ip=call.neighbourhood)
+    proof = await auth.prove_again(account.user.id, body.password, ip=call.address)
     return await _enter(call, await auth.login(proof, carrier=body.carrier, device=await call.device()))
 
 
 async def login(call: Call) -> Answer:
     """Log in by password, and hold the session by a cookie or by tokens."""
     body, auth = call.body(LoginIn), call.auth
-    proof = await auth.prove(body.email, body.password, ip=call.neighbourhood)
+    proof = await auth.prove(body.email, body.password, ip=call.address)
     return await _enter(call, await auth.login(proof, carrier=body.carrier, device=await call.device(body.device)))
 
 
@@ -58,14 +56,14 @@ async def step_up(call: Call) -> Answer:
     if session.carrier is not who.carrier:
         # An access token that a cookie gave away must not change the cookie, which it does not hold.
         raise Problem(problem.COOKIE_REQUIRED)
-    proof = await auth.prove_again(who.user_id, body.password, ip=call.neighbourhood)
-    return _carried(call, await auth.step_up(who.session_id, proof))
+    proof = await auth.prove_again(who.user_id, body.password, ip=call.address)
+    return _carried(call, await auth.step_up(who, proof))
 
 
 async def change_password(call: Call) -> Answer:
     """Change the password. Every other session of the user ends."""
     body, auth, who = call.body(ChangePasswordIn), call.auth, call.who
-    proof = await auth.prove_again(who.user_id, body.current, ip=call.neighbourhood)
+    proof = await auth.prove_again(who.user_id, body.current, ip=call.address)
     await auth.accounts.change_password(proof, new=body.new, keep_session=who.session_id)
     return Answer()
 

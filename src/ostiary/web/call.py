@@ -10,6 +10,7 @@ import msgspec
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Reason
+from ostiary.core.network import address
 from ostiary.core.session import Device
 from ostiary.web import device
 from ostiary.web.bodies import In
@@ -48,9 +49,9 @@ class Call:
         return self.sent
 
     @property
-    def neighbourhood(self) -> str:
-        """The client's address as it is throttled."""
-        return device.neighbourhood(self.request.client)
+    def address(self) -> str:
+        """The client's address, canonical."""
+        return address(self.request.client)
 
     async def device(self, named: str | None = None) -> Device:
         """Return what the client says of itself. In a thread: the first look at a user agent loads many patterns."""

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from ipaddress import IPv6Address, ip_address
 
+from ostiary.core.network import address
 from ostiary.core.session import Device
 
 LONGEST_NAME = 64
@@ -33,21 +33,3 @@ def printable(text: str, longest: int) -> str:
     """Return a text on one line, without anything that a terminal or a page could stumble over."""
     kept = "".join(" " if c.isspace() else c for c in text[: 4 * longest] if c.isprintable() or c.isspace())
     return unicodedata.normalize("NFC", " ".join(kept.split()))[:longest].strip()
-
-
-def address(client: str) -> str:
-    """Return a network address in its one canonical form. What is none, such as a socket's name, is no address."""
-    try:
-        ip = ip_address(client.partition("%")[0])
-    except ValueError:
-        return ""
-    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    return str(mapped or ip)
-
-
-def neighbourhood(client: str) -> str:
-    """Return what is throttled together: an IPv4 address, or the /64 that one subscriber of IPv6 has to themself."""
-    canonical = address(client)
-    if ":" not in canonical:
-        return canonical
-    return f"{IPv6Address(int(IPv6Address(canonical)) >> 64 << 64)}/64"

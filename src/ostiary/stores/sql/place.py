@@ -27,9 +27,7 @@ def sqlite_path(url: str) -> Path:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise Misconfigured(
-            f"the store {url!r} is not a URL; write for example sqlite:////var/lib/ostiary.db"
-        ) from error
+        raise Misconfigured("the store is not a URL; use sqlite:////path/to/file.db") from error
     if parsed.get_backend_name() != "sqlite":
         raise Misconfigured(f"the store {parsed.get_backend_name()!r} is not known; use sqlite:////path/to/file.db")
     if not parsed.database or parsed.database == ":memory:" or "\0" in parsed.database or parsed.query:
@@ -54,9 +52,14 @@ def make(path: Path) -> None:
         Misconfigured: it cannot be made.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # `O_EXCL`, because to close a file takes away all locks that this process has on it, SQLite's own included.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except FileNotFoundError as error:
+        raise _no_folder(path) from error
     except OSError as error:
-        raise Misconfigured(_why_not(path, error)) from error
+        raise Misconfigured(f"{path} cannot be made: {error.strerror}") from error
 
 
 def revision(path: Path) -> str | None:
@@ -109,7 +112,7 @@ def _look(path: Path) -> None:
     except FileNotFoundError as error:
         if path.parent.is_dir():
             raise Misconfigured(f"there is no database at {path}; run: ostiary init") from error
-        raise Misconfigured(f"the folder {path.parent} does not exist") from error
+        raise _no_folder(path) from error
     except OSError as error:
         raise Misconfigured(f"the database {path} cannot be reached: {error.strerror}") from error
     if stat.S_ISDIR(mode):
@@ -138,7 +141,5 @@ def _unusable(path: Path, error: sqlite3.Error) -> Misconfigured | Unavailable:
             return Unavailable(f"the store cannot answer: {error}")
 
 
-def _why_not(path: Path, error: OSError) -> str:
-    if not path.parent.is_dir():
-        return f"the folder {path.parent} does not exist"
-    return f"{path} cannot be written: {error.strerror}"
+def _no_folder(path: Path) -> Misconfigured:
+    return Misconfigured(f"the folder {path.parent} does not exist")

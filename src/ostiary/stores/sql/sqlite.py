@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -23,8 +24,6 @@ from ostiary.stores.sql.watch import Watch
 
 SQLITE: Final = dialect()
 READERS: Final = 3
-BUSY_SECONDS: Final = 5.0
-"""How long another process may keep us waiting."""
 
 Result = TypeVar("Result")
 
@@ -91,6 +90,7 @@ class SqliteLink:
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self._connection = connection
         self._writes = writes
+        self._begun = writes
         self._over = False
 
     async def rows(self, statement: Statement, **values: object) -> list[Row]:
@@ -129,12 +129,13 @@ class SqliteLink:
 
     async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         def within(connection: sqlite3.Connection) -> Result:
-            if not connection.in_transaction:
-                if self._writes:
-                    # SQLite itself has rolled back, after an error that the block survived. Whatever came now would be
-                    # kept without what came before.
-                    raise sqlite3.OperationalError("the transaction was given up")
+            if not self._begun:
                 connection.execute("BEGIN")
+                self._begun = True
+            elif not connection.in_transaction:
+                # SQLite itself has rolled back, after an error that the block survived. What came now would be kept
+                # without what came before, or seen beside another state.
+                raise sqlite3.OperationalError("the transaction was given up")
             return work(connection)
 
         return await self._connection.ask(within)
@@ -143,8 +144,9 @@ class SqliteLink:
 class Sqlite:
     """The connections of this process to one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: timedelta) -> None:
         self._uri = uri(path)
+        self._patience = patience.total_seconds()
         self._turn = asyncio.Lock()
         self._connections: list[Connection] = []
         self._idle: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
@@ -157,7 +159,7 @@ class Sqlite:
         # The writer waits for other processes in the event loop instead of in SQLite: in short steps, and ready to be
         # cancelled at each.
         self._connections = [Connection(self._uri, busy=0.0)]
-        self._connections += [Connection(self._uri, busy=BUSY_SECONDS) for _ in range(READERS)]
+        self._connections += [Connection(self._uri, busy=self._patience) for _ in range(READERS)]
         self._idle = asyncio.LifoQueue()
         try:
             for connection in self._connections:
@@ -182,14 +184,15 @@ class Sqlite:
     async def read(self) -> AsyncGenerator[SqliteLink]:
         """Begin a transaction. What it sees is fixed by its first statement."""
         self._opened()
-        reader = await self._idle.get()
+        idle = self._idle
+        reader = await idle.get()
         link = SqliteLink(reader, writes=False)
         try:
             yield link
         finally:
             link.end()
             reader.tell(sqlite3.Connection.rollback)
-            self._idle.put_nowait(reader)
+            idle.put_nowait(reader)
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[SqliteLink]:
@@ -201,7 +204,7 @@ class Sqlite:
             writer = self._opened()
             link = SqliteLink(writer, writes=True)
             try:
-                await _begin(writer)
+                await self._begin(writer)
                 yield link
                 link.end()
                 await writer.finish(_commit)
@@ -217,21 +220,20 @@ class Sqlite:
         self._opened()
         return await self._bell.heard(wait=wait)
 
+    async def _begin(self, writer: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        pause = 0.001
+        while not await writer.ask(_begun):
+            if loop.time() >= deadline:
+                raise Unavailable("the store cannot answer: another process keeps it locked")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.004)
+
     def _opened(self) -> Connection:
         if not self._connections:
             raise Unavailable("the store cannot answer: it is not open")
         return self._connections[0]
-
-
-async def _begin(writer: Connection) -> None:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + BUSY_SECONDS
-    pause = 0.001
-    while not await writer.ask(_begun):
-        if loop.time() >= deadline:
-            raise Unavailable(f"the store cannot answer: another process has kept it locked for {BUSY_SECONDS:.0f} s")
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, 0.004)
 
 
 def _begun(connection: sqlite3.Connection) -> bool:
@@ -255,7 +257,7 @@ def _nothing(connection: sqlite3.Connection) -> None:
 
 def _connect(uri: str, busy: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from ostiary import ports
 from ostiary.stores.sql._accounts import Credentials, Identifiers, Users
@@ -17,14 +18,15 @@ from ostiary.stores.sql.sqlite import Sqlite
 class SqlStore:
     """A `Store` in a SQLite file, shared by any number of processes of one machine.
 
-    With `migrate`, `open` makes the schema or brings it up to date; without, it refuses one that is not.
+    With `migrate`, `open` makes the schema or brings it up to date; without, it refuses one that is not. `patience` is
+    how long another process may keep it waiting.
     """
 
-    def __init__(self, url: str, *, migrate: bool = False) -> None:
+    def __init__(self, url: str, *, migrate: bool = False, patience: timedelta = timedelta(seconds=5)) -> None:
         self._url = url
         self._migrate = migrate
         self._path = sqlite_path(url)
-        self._database = Sqlite(self._path)
+        self._database = Sqlite(self._path, patience=patience)
 
     async def open(self) -> None:
         """Connect, after a look at the place and at the version of the schema."""

@@ -19,6 +19,7 @@ class Watch:
 
     def __init__(self, uri: str, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
         self._connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+        self._known: int | None = None
         self._known = self._version()
         self._loop = loop
         self._ring = ring
