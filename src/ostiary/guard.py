@@ -7,11 +7,14 @@
 3. expiry, then the session's floor, then the lease; for a cookie on an unsafe method, whether the request was meant;
 4. the `Principal`. On a miss an access token is verified and remembered; a cookie's MAC is checked, so that garbage
    never reaches the store, and the answer is `Unsure`: then `authenticate` asks the store, once for all who wait.
+
+When the lease has run out, `authenticate` first asks the store where the feed stands. One answer makes the whole memory
+good again; no answer is a refusal.
 """
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,7 +28,7 @@ from ostiary.core.decision import Denied, Reason
 from ostiary.core.floor import NONE_IS_GOOD, Floors
 from ostiary.core.keys import Keyring
 from ostiary.core.policy import Policy
-from ostiary.core.session import Carrier, Session, carries, dead
+from ostiary.core.session import Carrier, Session, carries, ends_at
 from ostiary.core.site import SAFE_METHODS, Meant, Site, meant
 from ostiary.core.token import (
     AccessToken,
@@ -36,7 +39,7 @@ from ostiary.core.token import (
     read_session_token,
 )
 from ostiary.core.user import User
-from ostiary.errors import Unavailable
+from ostiary.errors import OstiaryError
 from ostiary.ports import Clock, Store
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -52,9 +55,12 @@ _FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """Memory cannot say. `authenticate` asks the store; until then this is not a yes."""
+    """Memory cannot say. `authenticate` asks the store; until then this is not a yes.
 
-    token: SessionToken | AccessToken
+    It holds the genuine cookie that the store must speak of, or nothing when the lease has run out.
+    """
+
+    token: SessionToken | None
     digest: bytes
 
     def __bool__(self) -> bool:
@@ -94,6 +100,7 @@ class Guard:
         audience: str,
         policy: Policy,
         clock: Clock,
+        catch_up: Callable[[], Awaitable[None]],
         remember: int = 200_000,
     ) -> None:
         self._store = store
@@ -105,6 +112,7 @@ class Guard:
         self._audience = audience
         self._policy = policy
         self._clock = clock
+        self._catch_up = catch_up
         self._elapsed = clock.elapsed
         self._cookie = re.compile(rb"(?:^|;)[ \t]*" + re.escape(site.cookie_name.encode()) + rb"=([^;]*)")
         self._verified: _Recent[bytes, _Entry] = _Recent(remember)
@@ -164,8 +172,10 @@ class Guard:
         floor = self._floors.of.get(entry.sid, 0)
         if entry.revision < floor:
             return self._below(floor, carrier, digest, is_cookie=is_cookie)
-        if elapsed >= self._floors.fresh_until or elapsed >= entry.believed_until:
-            return self._unsure(carrier, digest, is_cookie=is_cookie)
+        if elapsed >= self._floors.fresh_until:
+            return Unsure(None, digest)
+        if elapsed >= entry.believed_until:
+            return self._unsure(carrier, digest)
         if is_cookie and method not in SAFE_METHODS and not self.is_meant(headers, method, entry.sid):
             return Denied(Reason.CROSS_SITE)
         if now - entry.seen_at >= self._seen_every:
@@ -179,17 +189,23 @@ class Guard:
 
     async def ask(self, unsure: Unsure, headers: Headers, method: str) -> Principal | Denied:
         """Ask the store about what `check` was unsure of. One that cannot answer refuses, never "probably fine"."""
-        for _ in range(_MOST_ASKS):
-            try:
-                asked = await self._asked(unsure.token.sid)
-            except (Unavailable, TimeoutError):
-                return Denied(Reason.UNAVAILABLE)
-            answer = self._decide(unsure, asked)
-            if answer is None:
-                continue
-            if isinstance(answer, Principal):
-                return self._meant_or_denied(answer, headers, method)
-            return answer
+        try:
+            if self._elapsed() >= self._floors.fresh_until:
+                await self._catch_up()
+            for _ in range(_MOST_ASKS):
+                if unsure.token is None:
+                    again = self.check(headers, method)
+                    if not isinstance(again, Unsure):
+                        return again
+                    unsure = again
+                else:
+                    answer = self._decide(unsure.token, unsure.digest, await self._asked(unsure.token.sid))
+                    if isinstance(answer, Principal) and not self.is_meant(headers, method, answer.session_id):
+                        return Denied(Reason.CROSS_SITE)
+                    if answer is not None:
+                        return answer
+        except (OstiaryError, TimeoutError):
+            pass
         return Denied(Reason.UNAVAILABLE)
 
     def is_meant(self, headers: Headers, method: str, sid: str | None) -> bool:
@@ -219,11 +235,12 @@ class Guard:
         self._verified.drop(digest)
         if floor == NONE_IS_GOOD:
             return Denied(Reason.REVOKED)
-        return self._unsure(carrier, digest, is_cookie=True) if is_cookie else Denied(Reason.SUPERSEDED)
+        return self._unsure(carrier, digest) if is_cookie else Denied(Reason.SUPERSEDED)
 
-    def _unsure(self, carrier: bytes, digest: bytes, *, is_cookie: bool) -> Denied | Unsure:
-        token = self._read(carrier, is_cookie=is_cookie)
-        return token if isinstance(token, Denied) else Unsure(token, digest)
+    def _unsure(self, carrier: bytes, digest: bytes) -> Denied | Unsure:
+        """Read a cookie again, so that the store can be asked about it."""
+        token = self._read(carrier, is_cookie=True)
+        return Unsure(token, digest) if isinstance(token, SessionToken) else Denied(Reason.MALFORMED)
 
     def _read(self, carrier: bytes, *, is_cookie: bool) -> SessionToken | AccessToken | Denied:
         """Read a carrier without asking anybody: it is refused, or it is genuine and the store must say the rest."""
@@ -298,9 +315,9 @@ class Guard:
             user = await tx.users.get(session.user_id) if session is not None else None
         return _Asked(session, user, asked_at)
 
-    def _decide(self, unsure: Unsure, asked: _Asked) -> Principal | Denied | None:
+    def _decide(self, token: SessionToken, digest: bytes, asked: _Asked) -> Principal | Denied | None:
         """Say what the store's answer means, or `None` when a change overtook it: then ask again."""
-        session, user, token = asked.session, asked.user, unsure.token
+        session, user = asked.session, asked.user
         now = self._clock.now()
         if session is None or user is None:
             return Denied(Reason.NO_SESSION)
@@ -309,14 +326,6 @@ class Guard:
             return Denied(Reason.REVOKED)
         if user.disabled_at is not None:
             return Denied(Reason.USER_DISABLED)
-        if isinstance(token, AccessToken):
-            over = dead(session, now=now, policy=self._policy)
-            if over is not None:
-                return over
-            if token.rev != session.revision or token.sub != session.user_id:
-                return Denied(Reason.SUPERSEDED)
-            self.seen[session.id] = now.timestamp()
-            return self._remember_token(token, unsure.digest).principal
         if session.carrier is not token.carrier:
             return Denied(Reason.WRONG_CARRIER)
         over = carries(session, token.n, now=now, policy=self._policy)
@@ -324,7 +333,7 @@ class Guard:
             return over
         if session.revision < floor:
             return None
-        return self._remember_session(session, user, asked.asked_at, unsure.digest)
+        return self._remember_session(session, user, asked.asked_at, digest)
 
     def _remember_session(self, session: Session, user: User, asked_at: float, digest: bytes) -> Principal:
         now = self._elapsed() + self._clock.offset
@@ -345,18 +354,12 @@ class Guard:
             sid=session.id,
             revision=session.revision,
             is_cookie=True,
-            expires=session.expires_at.timestamp(),
+            expires=ends_at(session, policy=self._policy).timestamp(),
             believed_until=asked_at + self._believed,
             seen_at=now,
         )
         self.seen[session.id] = now
         self._verified.put(digest, entry)
-        return principal
-
-    def _meant_or_denied(self, principal: Principal, headers: Headers, method: str) -> Principal | Denied:
-        is_cookie = principal.carrier is Carrier.COOKIE
-        if is_cookie and not self.is_meant(headers, method, principal.session_id):
-            return Denied(Reason.CROSS_SITE)
         return principal
 
 

@@ -112,7 +112,7 @@ async def test_disabled_and_right(city: City) -> None:
     assert len(city.hasher.against) == 1
 
 
-@pytest.mark.xdist_group("time")
+@pytest.mark.xdist_group("timing")
 @pytest.mark.parametrize("city", [DEARER], indirect=True, ids=["dearer"])
 async def test_one_duration(city: City) -> None:
     """Whoever is asked for and however long the password, a refusal takes the same time.

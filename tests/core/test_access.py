@@ -19,7 +19,6 @@ ADA = Principal(
     amr=("pwd",),
     acr="aal1",
     auth_time=NOW - timedelta(minutes=5),
-    expires_at=NOW + timedelta(days=1),
     revision=1,
     roles=("editor",),
     permissions=ROLES.permissions(["editor"]),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ostiary.core.identifier import email
 
 LONGEST_LABEL = "x" * 63
+DOMAIN_OF_190 = f"{LONGEST_LABEL}.{LONGEST_LABEL}.{'x' * 62}"
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,7 @@ LONGEST_LABEL = "x" * 63
         ("ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example"),
         (f"ada@{LONGEST_LABEL}.com", f"ada@{LONGEST_LABEL}.com"),
         (f"{'a' * 64}@example.com", f"{'a' * 64}@example.com"),
+        (f"{'a' * 63}@{DOMAIN_OF_190}", f"{'a' * 63}@{DOMAIN_OF_190}"),
     ],
 )
 def test_canonical(typed: str, canonical: str) -> None:
@@ -59,6 +61,7 @@ def test_canonical(typed: str, canonical: str) -> None:
         ),
         *("ada\N{NO-BREAK SPACE}x@example.com", "ada\N{IDEOGRAPHIC SPACE}x@example.com", "ada\ue000@example.com"),
         *(
+            f"{'a' * 64}@{DOMAIN_OF_190}",
             f"{'a' * 65}@example.com",
             f"ada@{'x' * 64}.com",
             f"ada@{'x.' * 125}com",

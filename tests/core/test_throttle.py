@@ -61,11 +61,20 @@ def test_knocking_does_not_lengthen_the_wait() -> None:
     assert isinstance(attempt(counter, LIMIT, now=NOW + 8 * SECOND), Allowed)
 
 
-def test_a_clock_that_went_back() -> None:
-    """A clock that went back makes one wait for longer; it never gives tries away."""
-    answer = attempt(tried(3), LIMIT, now=NOW - timedelta(minutes=1))
+def test_waits_are_rounded_up() -> None:
+    """Who waits for the whole seconds that were named is let through."""
+    half_way = NOW + timedelta(milliseconds=500)
 
-    assert answer == Wait(61)
+    assert attempt(tried(4), LIMIT, now=half_way) == Wait(2)
+    assert isinstance(attempt(tried(4), LIMIT, now=half_way + 2 * SECOND), Allowed)
+
+
+def test_a_clock_that_went_back() -> None:
+    """A clock that went back makes nobody wait for free tries, makes a wait longer, and never gives tries away."""
+    before = NOW - timedelta(minutes=1)
+
+    assert attempt(tried(1), LIMIT, now=before) == Allowed(Counter(count=2, at=NOW))
+    assert attempt(tried(3), LIMIT, now=before) == Wait(61)
 
 
 @pytest.mark.parametrize("limit", [LOGIN_ACCOUNT, PROOF_USER], ids=lambda limit: limit.name)

@@ -223,8 +223,11 @@ def test_base64url(raw: bytes) -> None:
     assert not set(text) & set("=+/\n")
 
 
-@pytest.mark.parametrize("text", ["A", "AAAAA", "é", "\ud800"])
+@pytest.mark.parametrize(
+    "text",
+    ["A", "AAAAA", "AB", "AAB", "AA==", "AAAA====", "A+AA", "A/AA", "AA A", "AAAA\n", "AA*A", "é", "\ud800", "\0"],
+)
 def test_base64url_of_nothing(text: str) -> None:
-    """A text that no encoder makes is refused."""
+    """A text that no encoder makes is refused: impossible lengths, spare bits, padding, other characters."""
     with pytest.raises(ValueError, match=r"."):
         decode_base64url(text)

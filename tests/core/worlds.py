@@ -248,7 +248,10 @@ class Browser(NamedTuple):
 
 
 class Theft(NamedTuple):
-    """Of two holders of one token who come after the grace, the second change of hands ends the session."""
+    """Of two holders of one token who come after the grace, the second change of hands ends the session.
+
+    If one of them came within the grace, it may be the third, counted from then.
+    """
 
     rules: Rules = Rules()
     record: Record = Record()
@@ -257,9 +260,9 @@ class Theft(NamedTuple):
     last: str = ""
     """Who last came after the grace, and stored the answer."""
     changes: int = 0
-    """How often that has become the other one, since somebody came within the grace."""
+    """How often that has become the other one."""
     is_shadowed: bool = False
-    """Whether the accepted number came again within the grace. Its successor is kept then, and nothing counts."""
+    """Whether somebody came within the grace, so that a successor may be kept."""
     wrong: str = ""
 
     def steps(self) -> Iterator[tuple[str, "Theft"]]:
@@ -275,15 +278,15 @@ class Theft(NamedTuple):
     def _presents(self, who: str, n: int) -> Iterator[tuple[str, "Theft"]]:
         answer, record = turn(self.rules, self.record, n)
         what = f"the {who} presents {n}: {answer.__name__}"
-        is_late = self.record.age > GRACE and not self.is_shadowed
-        changes = self.changes + (self.last not in {"", who}) if is_late else 0
-        is_early = self.is_shadowed or self.record.age <= GRACE
-        after = self._replace(record=record, is_shadowed=is_early and answer is not Advance)
-        if changes > 1 and record.alive:
+        is_late = self.record.age > GRACE
+        is_change = is_late and self.last not in {"", who}
+        after = self._replace(record=record, is_shadowed=self.is_shadowed or not is_late)
+        if is_change and self.changes > self.is_shadowed and record.alive:
             yield what, after._replace(wrong="two holders of one token go on, and nobody is told")
         elif granted(answer):
             lost = after if is_late else after._replace(last="", changes=0)
-            told = lost._replace(last=who if is_late else "", changes=changes)
+            told = lost._replace(last=who if is_late else "", changes=lost.changes + is_change)
+            told = told._replace(is_shadowed=told.is_shadowed and answer is not Advance)
             stored = told._replace(victim=record.issued) if who == "victim" else told._replace(thief=record.issued)
             yield f"{what}, and stores {record.issued}", stored
             yield f"{what}, and the answer is lost", lost

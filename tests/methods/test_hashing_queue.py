@@ -292,7 +292,7 @@ def test_a_processor_is_left_to_the_event_loop() -> None:
     hasher.close()
 
 
-@pytest.mark.xdist_group("time")
+@pytest.mark.xdist_group("timing")
 async def test_the_event_loop_goes_on() -> None:
     """With 64 hashes of the real cost in flight, the event loop is kept waiting by none of them.
 

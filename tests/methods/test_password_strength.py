@@ -249,7 +249,7 @@ COSTLY = {
 }
 
 
-@pytest.mark.xdist_group("time")
+@pytest.mark.xdist_group("timing")
 @pytest.mark.parametrize("password", COSTLY.values(), ids=COSTLY.keys())
 def test_judging_takes_its_time(password: str) -> None:
     """No password of 256 characters keeps a thread busy for long, as `zxcvbn` alone would be."""

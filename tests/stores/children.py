@@ -1,4 +1,4 @@
-"""What other processes do with a store. `python -m tests.stores.children WHAT URL`; each line they print is one answer."""
+"""What other processes do with a store: `python -m tests.stores.children WHAT URL`. A line is an answer."""
 
 import asyncio
 import sys
@@ -8,14 +8,13 @@ from datetime import datetime
 from ostiary.core.throttle import Counter
 from ostiary.ports import Store
 from ostiary.stores.sql import SqlStore
-from ostiary.stores.sql.migrations import upgrade
 from tests.conformance.suites import given
 from tests.conformance.suites.given import MANY, NOW
 
 
 def say(*words: object) -> None:
     """Answer the parent, at once."""
-    print(*words, flush=True)  # noqa: T201 - that is how a child speaks
+    print(*words, flush=True)
 
 
 async def follow(store: Store) -> None:
@@ -57,7 +56,8 @@ async def swap(store: Store) -> None:
 
 async def write_for_ever(store: Store) -> None:
     """Write, and say of each write that it was acknowledged."""
-    n = 0
+    async with store.read() as tx:
+        n = (await tx.feed.head()).seq
     while True:
         n += 1
         async with store.write() as tx:
@@ -83,6 +83,12 @@ async def hold(store: Store) -> None:
     say("done")
 
 
+async def look(store: Store) -> None:
+    """Say who is there."""
+    async with store.read() as tx:
+        say(*(user.id for user in await tx.users.page(after="", limit=10)))
+
+
 async def forget(store: Store) -> None:
     """End without closing the store."""
     async with store.read() as tx:
@@ -93,6 +99,8 @@ async def main() -> None:
     """Do one of these."""
     what, url = sys.argv[1:]
     if what == "migrate":
+        from ostiary.stores.sql.migrations import upgrade  # noqa: PLC0415 - the others start faster without Alembic
+
         say("ready")
         sys.stdin.readline()
         upgrade(url)

@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from ostiary.core.floor import Floors
-from ostiary.core.policy import Policy
 from ostiary.errors import OstiaryError
-from ostiary.feed.follower import Follower, Load
+from ostiary.feed.follower import Follower
 from ostiary.guard import Guard
 from ostiary.ports import Clock, Store
 
@@ -29,18 +28,18 @@ _KEEP_FLOORS = timedelta(hours=1)
 class Upkeep:
     """The background of one process. A failure of the store is waited out; the lease sees to safety meanwhile."""
 
-    def __init__(self, *, store: Store, guard: Guard, floors: Floors, clock: Clock, policy: Policy, load: Load) -> None:
+    def __init__(self, *, store: Store, guard: Guard, floors: Floors, clock: Clock, follower: Follower) -> None:
         self._store = store
         self._guard = guard
         self._floors = floors
         self._clock = clock
-        self._follower = Follower(store=store, floors=floors, clock=clock, policy=policy, load=load)
+        self._follower = follower
         self._heads: deque[tuple[float, int]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Make the first round, so that memory may answer, and begin."""
-        await self._follower.round()
+        await self._follower.catch_up()
         self._tasks = [
             asyncio.create_task(self._follower.run(), name="ostiary-follow"),
             asyncio.create_task(_repeat(self.write_seen, _WRITE_SEEN_EVERY), name="ostiary-seen"),

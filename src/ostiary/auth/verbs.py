@@ -56,6 +56,7 @@ from ostiary.core.throttle import LOGIN_ACCOUNT, LOGIN_ADDRESS, PROOF_USER
 from ostiary.core.token import AccessToken, TooLarge, make_csrf_token, make_session_token, mint, read_session_token
 from ostiary.core.user import Account, User
 from ostiary.errors import Misconfigured, Refused
+from ostiary.feed.follower import Follower
 from ostiary.guard import Guard, Headers
 from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Transaction, Vault
 from ostiary.system import SystemClock, SystemEntropy
@@ -108,10 +109,17 @@ class Auth:
         self.clock = clock
         self.floors = Floors(policy)
         self.keyring = Keyring(macs=(), signatures=())
+        follower = Follower(store=store, floors=self.floors, clock=clock, policy=policy, load=self._load)
         self.guard = Guard(
-            store=store, floors=self.floors, site=site, audience=self.audience, policy=policy, clock=clock
+            store=store,
+            floors=self.floors,
+            site=site,
+            audience=self.audience,
+            policy=policy,
+            clock=clock,
+            catch_up=follower.catch_up,
         )
-        works = Works(store=store, floors=self.floors, clock=clock, sink=sink or _NoSink())
+        works = Works(store=store, floors=self.floors, clock=clock, sink=sink or _NoSink(), load=self._load)
         throttles = Throttles(store=store, clock=clock)
         self.accounts = Accounts(
             store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
@@ -129,10 +137,10 @@ class Auth:
             guard=self.guard,
             floors=self.floors,
             clock=clock,
-            policy=policy,
-            load=self._load,
+            follower=follower,
         )
         self._starting = asyncio.Lock()
+        self._loading = asyncio.Lock()
         self.started = False
 
     @classmethod
@@ -226,14 +234,15 @@ class Auth:
             await self.stop()
 
     async def _load(self) -> None:
-        """Read keys and roles anew, and put them to use here and in the guard."""
-        async with self._store.read() as tx:
-            records = await tx.keys.all()
-            document = await tx.documents.get("roles")
-        self.keyring = self._vault.open(records)
-        self.guard.equip(
-            keyring=self.keyring, roles=Roles.of(json.loads(document.body) if document is not None else {})
-        )
+        """Read keys and roles anew, and put them to use here and in the guard. One at a time: the newest stays."""
+        async with self._loading:
+            async with self._store.read() as tx:
+                records = await tx.keys.all()
+                document = await tx.documents.get("roles")
+            self.keyring = self._vault.open(records)
+            self.guard.equip(
+                keyring=self.keyring, roles=Roles.of(json.loads(document.body) if document is not None else {})
+            )
 
     # -------------------------------------------------------------------------------------------- login
 
@@ -316,7 +325,7 @@ class Auth:
             account = await self._still_proved(work.tx, proof)
             raised = risen(session, amr=proof.amr, auth_time=proof.at)
             if session.carrier is Carrier.BEARER:
-                raised = replace(raised, tokens_until=self._token_end(work.now))
+                raised = replace(raised, tokens_until=max(session.tokens_until, self._token_end(work.now)))
             await work.swap(session, raised)
             await self._throttles.give_back(work.tx, proof.taken)
             work.tell(Kind.STEPPED_UP, user_id=session.user_id, session_id=session.id, actor=session.user_id)
@@ -343,7 +352,7 @@ class Auth:
             outcome: Session | Reason
             match answer:
                 case Advance(turned) | Retry(turned) | Reissue(turned):
-                    outcome = replace(turned, tokens_until=self._token_end(now))
+                    outcome = replace(turned, tokens_until=max(session.tokens_until, self._token_end(now)))
                     await work.swap(session, outcome)
                 case Reused(ended):
                     await work.swap(session, ended)
@@ -374,7 +383,7 @@ class Auth:
                 raise Refused(over.reason)
             if session.revision != principal.revision:
                 raise Refused(Reason.SUPERSEDED)
-            used = replace(session, tokens_until=self._token_end(work.now))
+            used = replace(session, tokens_until=max(session.tokens_until, self._token_end(work.now)))
             await work.swap(session, used)
             now = work.now
         return self._issue(used, account, now, with_access_token=True)

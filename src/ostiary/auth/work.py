@@ -5,7 +5,7 @@ floors raised and the sinks told; nothing is answered before that.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from ostiary.core.events import Event, Kind
 from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors
 from ostiary.core.session import Session, changed, revoked
 from ostiary.errors import Unavailable
+from ostiary.feed.follower import Load
 from ostiary.ports import Clock, EventSink, Store, StoredDocument, Transaction
 
 
@@ -78,11 +79,12 @@ class Work:
 class Works:
     """Begins transactions that are told of when they are durable."""
 
-    def __init__(self, *, store: Store, floors: Floors, clock: Clock, sink: EventSink) -> None:
+    def __init__(self, *, store: Store, floors: Floors, clock: Clock, sink: EventSink, load: Load) -> None:
         self._store = store
         self._floors = floors
         self._clock = clock
         self._sink = sink
+        self._load = load
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Work]:
@@ -97,5 +99,8 @@ class Works:
         for change in work.changes:
             if isinstance(change, Floor):
                 self._floors.raise_to(change, elapsed=self._clock.elapsed())
+        if any(isinstance(change, Document) for change in work.changes):
+            with suppress(Unavailable):  # the follower will load it, and renews nothing before it has
+                await self._load()
         for event in work.events:
             self._sink.report(event)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ostiary.cli import service
+from ostiary.cli import server
 from ostiary.cli.keys import keys
 from ostiary.cli.options import group, shared
 from ostiary.cli.output import complain
@@ -24,11 +24,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback()(group)
-for command in (service.init, service.serve, service.migrate):
+for command in (server.init, server.serve, server.migrate):
     app.command()(shared(command))
 for part in (users, sessions, keys):
     app.add_typer(part)
-for command in (service.check, service.version):
+for command in (server.check, server.version):
     app.command()(shared(command))
 
 

@@ -21,7 +21,9 @@ import msgspec
 
 from ostiary.core.base64url import encode_base64url
 from ostiary.core.policy import Algorithm
-from ostiary.core.signature import IsSigned, PrivateKey, PublicKey, Sign, signing_with, verifying_with
+from ostiary.core.signature import IsSigned, PrivateKey, PublicKey, Sign, fits, signing_with, verifying_with
+
+_MAC_BYTES = 32
 
 
 class Purpose(StrEnum):
@@ -42,6 +44,10 @@ class MacKey:
     verifies_until: datetime | None
     secret: bytes = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if len(self.secret) != _MAC_BYTES:
+            raise ValueError(f"a MAC key has {_MAC_BYTES} bytes")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureKey:
@@ -61,6 +67,8 @@ class SignatureKey:
     """Tells whether a text has a signature of this key."""
 
     def __post_init__(self) -> None:
+        if not fits(self.public, self.algorithm):
+            raise ValueError(f"the key {self.id} is not of the kind that {self.algorithm} needs")
         text = msgspec.json.encode({"alg": self.algorithm, "kid": self.id, "typ": "at+jwt"})
         object.__setattr__(self, "header", encode_base64url(text))
         object.__setattr__(self, "is_signed", verifying_with(self.public))

@@ -12,6 +12,7 @@ _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_RS256_BUDGET = 1536
 
 
 class Algorithm(StrEnum):
@@ -95,6 +96,10 @@ class Policy:
             ),
             (self.grace < nothing or self.leeway < nothing, "the grace and the leeway cannot be negative"),
             (self.access_life < 2 * self.grace, "access_life must be at least twice the grace"),
+            (
+                self.algorithm is Algorithm.RS256 and self.token_budget < _RS256_BUDGET,
+                f"RS256 signatures are long: token_budget must be at least {_RS256_BUDGET}",
+            ),
             (self.access_life > _HOUR, "access_life above 1 h: what a thief holds would live too long"),
             (self.idle_life > self.session_life, "idle_life must not be longer than session_life"),
             (

@@ -81,11 +81,16 @@ def dead(session: Session, *, now: datetime, policy: Policy) -> Denied | None:
     """Say why a session is over, or `None` while it lives. Revoked comes before expired, and that before idle."""
     if session.revoked_at is not None:
         return Denied(Reason.REVOKED)
-    if now >= session.expires_at:
+    if now >= ends_at(session, policy=policy):
         return Denied(Reason.EXPIRED)
     if now >= session.last_seen_at + policy.idle_life:
         return Denied(Reason.IDLE)
     return None
+
+
+def ends_at(session: Session, *, policy: Policy) -> datetime:
+    """Return when a session ends by itself, whatever its activity. A stricter policy ends the sessions it finds."""
+    return min(session.expires_at, session.created_at + policy.session_life)
 
 
 def risen(session: Session, *, amr: tuple[str, ...], auth_time: datetime) -> Session:

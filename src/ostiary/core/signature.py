@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from ostiary.core.policy import Algorithm
+
 PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey
 PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
 
@@ -28,6 +30,20 @@ IsSigned = Callable[[bytes, bytes], bool]
 _ES256 = ECDSA(Prehashed(SHA256()))
 _ES256_DETERMINISTIC = ECDSA(SHA256(), deterministic_signing=True)
 _P256_BYTES = 32
+_LEAST_RSA_BITS = 2048
+
+
+def fits(key: PublicKey, algorithm: Algorithm) -> bool:
+    """Tell whether a key is of the kind, and of the strength, that an algorithm needs (128 bits, RSA 112 at least)."""
+    match algorithm:
+        case Algorithm.ES256:
+            return isinstance(key, EllipticCurvePublicKey) and key.curve.name == "secp256r1"
+        case Algorithm.ED25519:
+            return isinstance(key, Ed25519PublicKey)
+        case Algorithm.RS256:
+            return isinstance(key, RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS
+        case _:
+            assert_never(algorithm)
 
 
 def signing_with(key: PrivateKey) -> Sign:

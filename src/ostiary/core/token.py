@@ -141,9 +141,11 @@ def read_access_token(
     value: str, *, keyring: Keyring, expected_issuer: str, expected_audience: str, now: datetime, policy: Policy
 ) -> AccessToken | Denied:
     """Read and verify an access token: form, key, signature, claims, in this order. No store is asked."""
-    text, dot, signature_text = value.rpartition(".")
-    header, second_dot, payload_text = text.partition(".")
-    if len(value) > LONGEST_ACCESS_TOKEN or not dot or not second_dot:
+    if len(value) > LONGEST_ACCESS_TOKEN:
+        return Denied(Reason.MALFORMED)
+    text, _, signature_text = value.rpartition(".")
+    header, dot, payload_text = text.partition(".")
+    if not dot:
         return Denied(Reason.MALFORMED)
     key = keyring.verifier(header, now=now)
     if key is None:

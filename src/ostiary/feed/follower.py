@@ -7,12 +7,15 @@ only makes a round happen sooner: nothing but a head that was read renews.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 
 from ostiary.core.floor import Document, Floors, Head, Renewal, Snapshot
 from ostiary.core.policy import Policy
-from ostiary.errors import Unavailable
+from ostiary.errors import OstiaryError, Unavailable
 from ostiary.ports import Clock, Store
+
+log = logging.getLogger("ostiary.feed")
 
 _BATCH = 1000
 
@@ -31,23 +34,42 @@ class Follower:
         self._timeout = policy.lease.total_seconds() / 2
         self._load = load
         self._loaded = False
+        self._asking = asyncio.Lock()
+        self._renewed_at = float("-inf")
 
     async def run(self) -> None:
-        """Follow for ever."""
+        """Follow for ever. What goes wrong is logged once, and tried again."""
+        trouble = ""
         while True:
-            renewal = None
-            with contextlib.suppress(Unavailable, TimeoutError):
-                async with asyncio.timeout(self._timeout):
-                    renewal = await self.round()
-            if renewal is not Renewal.BEHIND:
-                await self._pause()
+            try:
+                await self.catch_up()
+            except (OstiaryError, TimeoutError) as error:
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("cannot follow the feed: %s", trouble or "the store does not answer in time")
+            else:
+                trouble = ""
+            await self._pause()
 
-    async def round(self) -> Renewal:
-        """Ask once, apply what came, and renew the lease if the view has caught up with the head that was read.
+    async def catch_up(self) -> None:
+        """Ask until the view has caught up with a head that was read, so that the lease is renewed.
+
+        One asks at a time. Who had to wait asks again only if the last question was sent before they came.
 
         Raises:
-            Unavailable: the store cannot answer. The lease is as it was.
+            Unavailable: the store cannot answer.
+            TimeoutError: it does not answer within half the lease.
+            Misconfigured: a key came that cannot be opened.
         """
+        came = self._clock.elapsed()
+        async with asyncio.timeout(self._timeout), self._asking:
+            if self._renewed_at > came:
+                return
+            while await self.round() is not Renewal.RENEWED:
+                pass
+
+    async def round(self) -> Renewal:
+        """Ask once, apply what came, and renew the lease if the view has caught up with the head that was read."""
         asked_at = self._clock.elapsed()
         view = self._floors.head
         async with self._store.read() as tx:
@@ -55,7 +77,7 @@ class Follower:
             if view is None or view.incarnation != head.incarnation or head.seq < view.seq:
                 return await self._start(await tx.feed.snapshot(), asked_at)
             entries = await tx.feed.since(view.seq, limit=_BATCH) if head != view else ()
-            if entries and entries[0].seq != view.seq + 1:
+            if head != view and (not entries or entries[0].seq != view.seq + 1):
                 return await self._start(await tx.feed.snapshot(), asked_at)
         if any(isinstance(entry.change, Document) for entry in entries):
             self._loaded = False
@@ -73,7 +95,10 @@ class Follower:
         if not self._loaded:
             await self._load()
             self._loaded = True
-        return self._floors.renew(head, asked_at=asked_at)
+        renewal = self._floors.renew(head, asked_at=asked_at)
+        if renewal is Renewal.RENEWED:
+            self._renewed_at = asked_at
+        return renewal
 
     async def _pause(self) -> None:
         started = self._clock.elapsed()

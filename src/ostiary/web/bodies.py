@@ -30,10 +30,17 @@ DeviceName = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME, 
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
 
+class _Secret(msgspec.Struct, kw_only=True):
+    """It holds a secret, so its text says nothing but its name."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+
 # ------------------------------------------------------------------------------------------------ in
 
 
-class In(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class In(_Secret, kw_only=True, forbid_unknown_fields=True):
     """A body: flat, every member known."""
 
 
@@ -134,7 +141,7 @@ class CallerOut(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionOut
 
 
-class CookieOut(msgspec.Struct, frozen=True, kw_only=True):
+class CookieOut(_Secret, frozen=True, kw_only=True):
     """A session that a cookie carries. What is no browser sends `csrf_token` back as `X-CSRF-Token`."""
 
     user: UserOut
@@ -142,7 +149,7 @@ class CookieOut(msgspec.Struct, frozen=True, kw_only=True):
     csrf_token: str
 
 
-class BearerOut(msgspec.Struct, frozen=True, kw_only=True):
+class BearerOut(_Secret, frozen=True, kw_only=True):
     """A session that tokens carry (RFC 6749 section 5.1). Lives are in seconds."""
 
     access_token: str
@@ -153,7 +160,7 @@ class BearerOut(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionOut
 
 
-class TokenOut(msgspec.Struct, frozen=True, kw_only=True):
+class TokenOut(_Secret, frozen=True, kw_only=True):
     """A short access token for a session that a cookie carries."""
 
     access_token: str

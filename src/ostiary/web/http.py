@@ -1,6 +1,6 @@
 """A request and a response as plain values, so that the endpoints know no framework and no server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Header = tuple[bytes, bytes]
 """A lower-case name and a value, as ASGI gives them."""
@@ -16,8 +16,8 @@ class Request:
     method: str
     path: str
     query: bytes = b""
-    headers: tuple[Header, ...] = ()
-    body: bytes = b""
+    headers: tuple[Header, ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
     client: str = ""
 
     def header(self, name: bytes) -> str | None:
@@ -31,5 +31,5 @@ class Response:
     """What the client receives."""
 
     status: int
-    headers: tuple[Header, ...] = ()
-    body: bytes = b""
+    headers: tuple[Header, ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)

@@ -15,10 +15,12 @@ class TestUsers(UsersSuite): ...
 """
 
 from tests.conformance.suites.accounts import CredentialsSuite, IdentifiersSuite, UsersSuite
+from tests.conformance.suites.cancellation import CancellationSuite
+from tests.conformance.suites.changed import ChangedSuite
 from tests.conformance.suites.feed import DocumentsSuite, FeedSuite
 from tests.conformance.suites.records import CountersSuite, EventsSuite, KeysSuite
 from tests.conformance.suites.sessions import SessionsSuite
-from tests.conformance.suites.transactions import CancellationSuite, ChangedSuite, TransactionsSuite
+from tests.conformance.suites.transactions import TransactionsSuite
 from tests.conformance.suites.values import ValuesSuite
 
 __all__ = [

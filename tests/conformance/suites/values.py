@@ -97,6 +97,23 @@ class ValuesSuite:
 
         assert (await read(store, lambda tx: tx.feed.snapshot())).floors == (given.floor("s", number),)
 
+    async def test_no_text(self, store: Store) -> None:
+        """Nothing is called by half a surrogate pair, and to look for it is no error."""
+        half = "\ud800"
+        await written(store, lambda tx: tx.users.add(given.user()))
+
+        async with store.read() as tx:
+            assert await tx.users.get(half) is None
+            assert await tx.identifiers.get("email", half) is None
+            assert await tx.identifiers.of(half) == []
+            assert await tx.credentials.of(half, "password") == []
+            assert await tx.sessions.get(half) is None
+            assert await tx.sessions.of(half) == []
+            assert await tx.documents.get(half) is None
+            assert await tx.counters.get(half) is None
+            assert await tx.events.of(half, limit=10) == []
+        assert not await written(store, lambda tx: tx.users.remove(half))
+
     async def test_bytes(self, store: Store) -> None:
         """Every byte comes back as it was."""
         key = given.key(sealed=bytes(range(256)))

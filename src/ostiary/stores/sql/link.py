@@ -9,7 +9,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Insert, Update
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
@@ -49,6 +49,7 @@ class Compiled:
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - a Core statement compiles to SQL
         self.text = str(compiled)
         self.changes = isinstance(statement, UpdateBase)
+        self.keeps = isinstance(statement, Insert | Update)
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
         self._binds = [
             (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))

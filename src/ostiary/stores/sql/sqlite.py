@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.dialects.sqlite import dialect
 
@@ -96,8 +96,7 @@ class SqliteLink:
     async def rows(self, statement: Statement, **values: object) -> list[Row]:
         """Run a statement and return all it finds."""
         prepared = self._prepared(statement)
-        arguments = prepared.arguments(values)
-        found = await self._run(lambda connection: connection.execute(prepared.text, arguments).fetchall())
+        found: list[Any] = await self._execute(prepared, values, sqlite3.Cursor.fetchall, nothing=[])
         return [prepared.row(each) for each in found]
 
     async def row(self, statement: Statement, **values: object) -> Row | None:
@@ -107,9 +106,7 @@ class SqliteLink:
 
     async def count(self, statement: Statement, **values: object) -> int:
         """Run a statement and return how many rows it changed."""
-        prepared = self._prepared(statement)
-        arguments = prepared.arguments(values)
-        return await self._run(lambda connection: connection.execute(prepared.text, arguments).rowcount)
+        return await self._execute(self._prepared(statement), values, lambda cursor: cursor.rowcount, nothing=0)
 
     async def many(self, statement: Statement, values: Sequence[Mapping[str, object]]) -> None:
         """Run a statement once for each set of values."""
@@ -126,6 +123,23 @@ class SqliteLink:
         if self._over or (prepared.changes and not self._writes):
             raise RuntimeError("only an open write transaction changes anything, and only an open one reads")
         return prepared
+
+    async def _execute(
+        self,
+        prepared: Compiled,
+        values: Mapping[str, object],
+        take: Callable[[sqlite3.Cursor], Result],
+        *,
+        nothing: Result,
+    ) -> Result:
+        arguments = prepared.arguments(values)
+        try:
+            return await self._run(lambda connection: take(connection.execute(prepared.text, arguments)))
+        except UnicodeEncodeError:
+            # Half a surrogate pair is text to Python and to nobody else. It cannot be kept, so nothing is called that.
+            if prepared.keeps:
+                raise
+            return nothing
 
     async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         def within(connection: sqlite3.Connection) -> Result:

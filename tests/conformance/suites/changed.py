@@ -1,0 +1,85 @@
+"""Who is told that something was written."""
+
+import asyncio
+from contextlib import suppress
+
+from ostiary.ports import Store
+from tests.conformance.suites import given
+from tests.conformance.suites.everything import add_everything
+from tests.conformance.suites.given import ada, read, written
+
+
+class ChangedSuite:
+    async def test_nothing_changed(self, store: Store) -> None:
+        """Nobody is told anything while nothing is written: the wait runs out."""
+        await read(store, lambda tx: tx.users.get("ada"))
+
+        assert not await store.changed(wait=0.1)
+
+    async def test_told(self, store: Store) -> None:
+        """Everybody who waits is told of a write, long before the wait runs out, and of each once."""
+
+        async def told() -> tuple[bool, bool]:
+            return await store.changed(wait=5), await store.changed(wait=0.1)
+
+        waiting = [asyncio.create_task(told()) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        await ada(store)
+
+        assert await asyncio.wait_for(asyncio.gather(*waiting), timeout=2) == [(True, False)] * 3
+
+    async def test_nobody_misses_it(self, store: Store) -> None:
+        """Who was busy while something was written is told at the next call, even if another was told before."""
+        busy = asyncio.Event()
+
+        async def listen() -> list[bool]:
+            heard = [await store.changed(wait=5)]
+            await busy.wait()
+            return [*heard, await store.changed(wait=0.2), await store.changed(wait=0.1)]
+
+        listening = [asyncio.create_task(listen()) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        await ada(store)
+        await asyncio.sleep(0.1)
+        await written(store, lambda tx: tx.users.remove("ada"))
+        await asyncio.sleep(0.1)
+        busy.set()
+
+        assert await asyncio.gather(*listening) == [[True, True, False]] * 2
+
+    async def test_each_call_in_its_own_task(self, store: Store) -> None:
+        """Who wraps each call in a new task hears of each write once, too."""
+
+        async def changed() -> bool:
+            return await asyncio.create_task(store.changed(wait=0.15))
+
+        await ada(store)
+        await asyncio.sleep(0.1)
+
+        assert [await changed(), await changed()] == [True, False]
+
+    async def test_failed_write(self, store: Store) -> None:
+        """Nobody is told of a write that failed."""
+        with suppress(ZeroDivisionError):
+            async with store.write() as tx:
+                await add_everything(tx)
+                raise ZeroDivisionError
+
+        assert not await store.changed(wait=0.1)
+
+    async def test_told_after_it_can_be_read(self, store: Store) -> None:
+        """Who is told and looks finds what was written."""
+
+        async def look() -> object:
+            await store.changed(wait=5)
+            return await read(store, lambda tx: tx.users.get("ada"))
+
+        for _ in range(10):
+            looking = asyncio.create_task(look())
+            await asyncio.sleep(0)
+            await ada(store)
+            assert await looking == given.user()
+            looking = asyncio.create_task(look())
+            await asyncio.sleep(0)
+            await written(store, lambda tx: tx.users.remove("ada"))
+            assert await looking is None

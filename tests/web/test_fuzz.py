@@ -1,0 +1,101 @@
+"""Requests made at random from the OpenAPI document, and what it says of their answers."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from ostiary import Issued
+from ostiary.asgi import Door
+from ostiary.core.assurance import Proof
+from ostiary.core.session import Carrier
+from ostiary.core.site import Site
+from ostiary.errors import Refused
+from ostiary.server.app import not_found
+from ostiary.web.endpoints import TABLE
+from ostiary.web.openapi import document
+from tests.conftest import ISSUER, PASSWORD, House, make_house, sqlite_store
+
+SCHEMA = schemathesis.openapi.from_dict(json.loads(document(TABLE, Site.of(ISSUER))))
+CHECKS: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+
+@dataclass
+class Service:
+    """The stand-alone service in this process, and Ada, who has a new session for each request."""
+
+    runner: asyncio.Runner
+    house: House
+    door: Door
+    proof: Proof
+
+    def send(self, sent: requests.PreparedRequest, *, signed_in: bool) -> httpx.Response:
+        """Send what was made, as Ada or as nobody."""
+        return self.runner.run(self._send(sent, signed_in=signed_in))
+
+    async def _send(self, sent: requests.PreparedRequest, *, signed_in: bool) -> httpx.Response:
+        house, body = self.house, sent.body
+        assert body is None or isinstance(body, str | bytes)
+        headers = httpx.Headers({name: str(value) for name, value in sent.headers.items()})
+        async with house.store.write() as tx:
+            await tx.counters.purge(before=house.clock.now() + timedelta(days=1), limit=1000)
+        if signed_in:
+            headers["authorization"] = f"Bearer {(await self._login()).access_token}"
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.door), base_url=ISSUER) as client:
+            return await client.request(sent.method or "", sent.url or "", headers=headers, content=body)
+
+    async def _login(self) -> Issued:
+        auth = self.house.auth
+        try:
+            return await auth.login(self.proof, carrier=Carrier.BEARER)
+        except Refused:  # the request before this one has changed the password
+            await auth.accounts.set_password(self.proof.user_id, new=PASSWORD, actor="test")
+            self.proof = await auth.prove("ada@example.com", PASSWORD)
+            return await auth.login(self.proof, carrier=Carrier.BEARER)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service on an SQLite file."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    with asyncio.Runner() as runner:
+        house = make_house(sqlite_store(folder), folder)
+        runner.run(house.auth.start())
+        runner.run(house.user())
+        proof = runner.run(house.auth.prove("ada@example.com", PASSWORD))
+        yield Service(runner, house, Door(not_found, house.auth, service=True), proof)
+        runner.run(house.auth.stop())
+
+
+@SCHEMA.parametrize()  # pyright: ignore[reportUntypedFunctionDecorator]
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+def test_conforms(case: schemathesis.Case[Any], service: Service) -> None:
+    """Whatever is sent, nothing fails, and the answer is one that the document announces, in the form it announces."""
+    sent = requests.Request(**case.as_transport_kwargs(base_url=ISSUER)).prepare()
+
+    answer = service.send(sent, signed_in=bool(case.operation.definition.raw["security"]))
+
+    case.validate_response(answer, checks=CHECKS)
