@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from bench.figure import Figure
@@ -39,7 +39,7 @@ def figures() -> Iterator[Figure]:
 
 
 @contextlib.contextmanager
-def _served(app: str, folder: str) -> Iterator[str]:
+def _served(app: str, folder: str) -> Generator[str]:
     """Serve one of the two applications with one worker, on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,7 +1,7 @@
 """Runs two verbs against each other at every place where the first one waits for the store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -35,14 +35,14 @@ class GatedStore:
         return getattr(self._store, name)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Any]:
+    async def read(self) -> AsyncGenerator[Any]:
         await _gate()
         async with self._store.read() as tx:
             yield _GatedTransaction(tx)
             await _gate()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Any]:
+    async def write(self) -> AsyncGenerator[Any]:
         await _gate()
         async with self._store.write() as tx:
             yield _GatedTransaction(tx)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from ostiary.core.access import Principal
+from ostiary.core.events import Kind
 from ostiary.core.session import Carrier
 from ostiary.errors import Refused
 from tests.conftest import House
@@ -37,6 +38,6 @@ async def test_fifty_parallel_copies(house: House) -> None:
     )
 
     assert all(isinstance(answer, Refused) for answer in answers)
-    assert [event.kind for event in house.recorder.events].count("token_reused") == 1
+    assert [event.kind for event in house.recorder.events].count(Kind.TOKEN_REUSED) == 1
     with pytest.raises(Refused, match="revoked"):
         await house.auth.refresh(third.session_token)

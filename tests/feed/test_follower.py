@@ -1,7 +1,7 @@
 """The follower: what it takes for memory to answer, and what ends that."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -28,7 +28,7 @@ class Troubled:
         self.head: Head | None = None
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Any]:
+    async def read(self) -> AsyncGenerator[Any]:
         if self.hangs:
             await asyncio.Event().wait()
         if self.fails:
@@ -111,7 +111,7 @@ async def test_a_lease_is_counted_from_the_asking(place: Place) -> None:
     read = place.store.read
 
     @asynccontextmanager
-    async def slow_read() -> AsyncIterator[Any]:
+    async def slow_read() -> AsyncGenerator[Any]:
         async with read() as tx:
             place.clock.advance(timedelta(seconds=1.5))
             yield tx

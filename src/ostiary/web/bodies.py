@@ -30,18 +30,14 @@ DeviceName = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME, 
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
 
-class _Secret(msgspec.Struct, kw_only=True):
-    """It holds a secret, so its text says nothing but its name."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(***)"
-
-
 # ------------------------------------------------------------------------------------------------ in
 
 
-class In(_Secret, kw_only=True, forbid_unknown_fields=True):
-    """A body: flat, every member known."""
+class In(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A body: flat, every member known. What it holds may be secret, so its text is its name."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
 
 
 class RegisterIn(In):
@@ -88,6 +84,13 @@ class ChangePasswordIn(In):
 
 
 # ------------------------------------------------------------------------------------------------ out
+
+
+class _SecretOut(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that holds a secret, so its text is its name."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
 
 
 class UserOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +144,7 @@ class CallerOut(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionOut
 
 
-class CookieOut(_Secret, frozen=True, kw_only=True):
+class CookieOut(_SecretOut, frozen=True, kw_only=True):
     """A session that a cookie carries. What is no browser sends `csrf_token` back as `X-CSRF-Token`."""
 
     user: UserOut
@@ -149,7 +152,7 @@ class CookieOut(_Secret, frozen=True, kw_only=True):
     csrf_token: str
 
 
-class BearerOut(_Secret, frozen=True, kw_only=True):
+class BearerOut(_SecretOut, frozen=True, kw_only=True):
     """A session that tokens carry (RFC 6749 section 5.1). Lives are in seconds."""
 
     access_token: str
@@ -160,7 +163,7 @@ class BearerOut(_Secret, frozen=True, kw_only=True):
     session: SessionOut
 
 
-class TokenOut(_Secret, frozen=True, kw_only=True):
+class TokenOut(_SecretOut, frozen=True, kw_only=True):
     """A short access token for a session that a cookie carries."""
 
     access_token: str
@@ -251,7 +254,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         name = next(name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1)
-        raise Problem(problem.INVALID, errors=(FieldError(name, "This stands here more than once."),))
+        raise Problem(problem.INVALID, errors=(FieldError(name[:64], "This stands here more than once."),))
     return members
 
 
@@ -268,4 +271,7 @@ def _blame(message: str) -> tuple[FieldError, ...]:
     named = _NAMED.fullmatch(message)
     if named is None or named["at"] is None:
         return ()
-    return (FieldError(named["at"][:64], f"{named['why'].replace('`', '')}."),)
+    why = named["why"].replace("`", "")
+    if why.startswith("Invalid enum value"):  # it goes on with what was sent, which nobody needs to hear again
+        why = "This is none of the values that are known"
+    return (FieldError(named["at"][:64], f"{why}."),)
