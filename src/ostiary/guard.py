@@ -51,6 +51,7 @@ V = TypeVar("V")
 _CROSS_SITE_HEADERS = frozenset({b"sec-fetch-site", b"origin", b"x-csrf-token"})
 _MOST_ASKS = 3
 _FOREVER = float("inf")
+_BEARER = Carrier.BEARER
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,14 +250,8 @@ class Guard:
             text = carrier.decode("ascii")
         except UnicodeDecodeError:
             return Denied(Reason.MALFORMED)
-        if is_cookie or looks_like_session_token(text):
-            token: SessionToken | AccessToken | Denied = read_session_token(
-                text, expected_carrier=Carrier.COOKIE, keyring=self._keyring, now=now
-            )
-            if isinstance(token, SessionToken) and not is_cookie:
-                token = Denied(Reason.WRONG_CARRIER)
-        else:
-            token = read_access_token(
+        if not is_cookie and not looks_like_session_token(text):
+            return read_access_token(
                 text,
                 keyring=self._keyring,
                 expected_issuer=self._site.issuer,
@@ -264,15 +259,18 @@ class Guard:
                 now=now,
                 policy=self._policy,
             )
-        if not isinstance(token, Denied) and self._floors.of.get(token.sid) == NONE_IS_GOOD:
-            return Denied(Reason.REVOKED)
-        return token
+        token = read_session_token(text, expected_carrier=Carrier.COOKIE, keyring=self._keyring, now=now)
+        if isinstance(token, Denied):
+            return token
+        if not is_cookie:
+            return Denied(Reason.WRONG_CARRIER)
+        return Denied(Reason.REVOKED) if self._floors.of.get(token.sid) == NONE_IS_GOOD else token
 
     def _remember_token(self, token: AccessToken, digest: bytes) -> _Entry:
         principal = Principal(
             user_id=token.sub,
             session_id=token.sid,
-            carrier=Carrier.BEARER,
+            carrier=_BEARER,
             client_id=token.client_id,
             amr=token.amr,
             acr=token.acr,

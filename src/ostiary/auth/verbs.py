@@ -256,7 +256,7 @@ class Auth:
             Throttled: too many tries.
             Overloaded: too many passwords are being hashed already.
         """
-        canonical = canonical_email(address) or "?"
+        canonical = canonical_email(address) or address[:254]
         taken = await self._throttles.take({LOGIN_ACCOUNT: canonical, LOGIN_ADDRESS: neighbourhood(ip)})
         proof = await self._password.prove(self._store, address=address, password=password, now=self.clock.now())
         return await self._proved(proof, taken, user_id="", ip=ip)

@@ -110,7 +110,7 @@ class Keyring:
     def verifier(self, header: str, *, now: datetime) -> SignatureKey | None:
         """Return the key that wrote this JOSE header, if it still verifies. Any other header belongs to no key."""
         key = self._by_header.get(header)
-        return key if key is not None and _verifies(key, now) else None
+        return key if key is None or key.verifies_until is None or now < key.verifies_until else None
 
     def mac(self, purpose: Purpose, *, now: datetime) -> MacKey:
         """Return the key that makes MACs of a purpose now.

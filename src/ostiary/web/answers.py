@@ -50,7 +50,7 @@ async def login(call: Call) -> Answer:
 
 
 async def step_up(call: Call) -> Answer:
-    """Prove yourself again. The session is fresh, and its old cookie or tokens are dead."""
+    """Prove yourself again. The session is fresh, and its old cookie and access tokens are dead."""
     body, auth, who = call.body(StepUpIn), call.auth, call.who
     session, _ = await auth.session(who.session_id)
     if session.carrier is not who.carrier:
