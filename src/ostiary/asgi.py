@@ -34,6 +34,9 @@ log = logging.getLogger("ostiary.asgi")
 
 _WHO = "ostiary"
 _CLOCK = "ostiary.clock"
+ANYBODY = Requirement()
+"""A session, and nothing more."""
+
 _HANDSHAKE = "CONNECT"
 """The method a WebSocket's handshake is judged as: a page of another site can open one, so it must have been meant."""
 
@@ -47,6 +50,7 @@ class Door:
         self._check = auth.guard.check
         self._router = Router(auth, service=service, metrics=metrics)
         self._knows = self._router.knows
+        self._ours = self._router.starts
         self._closed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +61,7 @@ class Door:
             path = scope["path"]
             if scope.get("root_path"):
                 path = path.removeprefix(scope["root_path"])
-            if self._knows(path):
+            if path.startswith(self._ours) and self._knows(path):
                 await self._answer(path, scope, receive, send)
                 return
         elif kind == "websocket":
@@ -174,17 +178,17 @@ class Requires:
         fresh: timedelta | None = None,
     ) -> None:
         self._app = app
-        self._requirement = Requirement(role=role, permission=permission, scope=scope, fresh=fresh)
+        requirement = Requirement(role=role, permission=permission, scope=scope, fresh=fresh)
+        self._requirement = ANYBODY if requirement == ANYBODY else requirement
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse with a problem, or let the request through."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Refuse with a problem, or let the request through. No coroutine of its own stands in the way of a yes."""
         if scope["type"] in ("http", "websocket"):
             try:
                 require(scope, self._requirement)
             except Barred as barred:
-                await respond(problem.of(barred).response(), scope, send)
-                return
-        await self._app(scope, receive, send)
+                return respond(problem.of(barred).response(), scope, send)
+        return self._app(scope, receive, send)
 
 
 def current(scope: Scope) -> Principal:
@@ -210,6 +214,8 @@ def require(scope: Scope, requirement: Requirement) -> Principal:
         Misconfigured: no `Door` stands in front of this application.
     """
     principal = current(scope)
+    if requirement is ANYBODY:
+        return principal
     clock: Clock = scope[_CLOCK]
     unmet = meets(requirement, principal, now=clock.now())
     if unmet is not None:

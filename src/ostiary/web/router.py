@@ -57,9 +57,11 @@ class Router:
             start, has_id, _ = route.path.partition("{id}")
             (self._with_id if has_id else self._exact).setdefault(start, {})[route.method] = route
         self._starts = tuple(self._with_id)
+        self.starts = tuple({"/" + route.path.split("/")[1] for route in routes})
+        """What every path of the table begins with: a quick look that spares all other requests a slower one."""
 
     def knows(self, path: str) -> bool:
-        """Tell whether a path is in the table. Asked for every request of the application, so it is short."""
+        """Tell whether a path is in the table."""
         return path in self._exact or (path.startswith(self._starts) and bool(self._find(path)))
 
     def reads_body(self, method: str, path: str) -> bool:
