@@ -48,6 +48,7 @@ class Door:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
+        self._clock = auth.clock
         self._router = Router(auth, service=service, metrics=metrics)
         self._knows = self._router.knows
         self._ours = self._router.starts
@@ -59,8 +60,9 @@ class Door:
         if kind == "http":
             method = scope["method"]
             path = scope["path"]
-            if scope.get("root_path"):
-                path = path.removeprefix(scope["root_path"])
+            root = scope.get("root_path")
+            if root:
+                path = path.removeprefix(root)
             if path.startswith(self._ours) and self._knows(path):
                 await self._answer(path, scope, receive, send)
                 return
@@ -72,13 +74,12 @@ class Door:
         else:
             await self._app(scope, receive, send)
             return
-        auth = self._auth
         headers = scope["headers"]
-        answer = self._check(headers, method) if auth.started else await self._start_and_check(headers, method)
+        answer = self._check(headers, method) if self._auth.started else await self._start_and_check(headers, method)
         if isinstance(answer, Unsure):
-            answer = await auth.guard.ask(answer, headers, method)
+            answer = await self._auth.guard.ask(answer, headers, method)
         scope[_WHO] = answer
-        scope[_CLOCK] = auth.clock
+        scope[_CLOCK] = self._clock
         await self._app(scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- a request

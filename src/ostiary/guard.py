@@ -148,7 +148,9 @@ class Guard:
         found = self._cookie.findall(cookies) if cookies is not None else ()
         if len(found) > 1:
             return Denied(Reason.AMBIGUOUS)
-        is_cookie = authorization is None or authorization[:6].lower() != b"bearer"
+        is_cookie = authorization is None or (
+            authorization[:7] != b"Bearer " and authorization[:6].lower() != b"bearer"
+        )
         if authorization is not None and not is_cookie:
             carrier = authorization[7:]
         elif found:
@@ -157,7 +159,8 @@ class Guard:
             return Denied(Reason.NO_CARRIER)
 
         digest = sha256(carrier).digest()
-        entry = self._verified.get(digest)
+        verified = self._verified
+        entry = verified.young.get(digest) or verified.get(digest)
         if entry is None or entry.is_cookie is not is_cookie:
             token = self._read(carrier, is_cookie=is_cookie)
             if not isinstance(token, AccessToken):
@@ -370,14 +373,15 @@ class _Recent(Generic[K, V]):
 
     def __init__(self, most: int) -> None:
         self._most = most // 2
-        self._young: dict[K, V] = {}
+        self.young: dict[K, V] = {}
+        """The younger generation, for a look that need not move anything."""
         self._old: dict[K, V] = {}
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self.young) + len(self._old)
 
     def get(self, key: K) -> V | None:
-        value = self._young.get(key)
+        value = self.young.get(key)
         if value is None and self._old:
             value = self._old.pop(key, None)
             if value is not None:
@@ -385,15 +389,15 @@ class _Recent(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        if len(self._young) >= self._most:
-            self._old = self._young
-            self._young = {}
-        self._young[key] = value
+        if len(self.young) >= self._most:
+            self._old = self.young
+            self.young = {}
+        self.young[key] = value
 
     def drop(self, key: K) -> None:
-        self._young.pop(key, None)
+        self.young.pop(key, None)
         self._old.pop(key, None)
 
     def clear(self) -> None:
-        self._young.clear()
+        self.young.clear()
         self._old.clear()
