@@ -53,7 +53,7 @@ async def _logins(auth: Auth) -> tuple[Issued, Issued, list[str]]:
     issued = await auth.login(proof, carrier=Carrier.COOKIE)
     who = await auth.authenticate(_headers(auth, issued), "GET")
     assert isinstance(who, Principal)
-    tokens = [(await auth.mint(who)).access_token or "" for _ in range(FIRST_CHECKS)]
+    tokens = [(await auth.mint(who)).access_token for _ in range(FIRST_CHECKS)]
     return issued, await auth.login(proof, carrier=Carrier.BEARER), tokens
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ostiary import Auth, Issued
+from ostiary.auth import Minted
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied
 from ostiary.core.policy import Policy
@@ -46,14 +47,14 @@ class House:
         proof = await self.auth.prove(email, password)
         return await self.auth.login(proof, carrier=carrier, device=Device(name="a test"))
 
-    async def check(self, issued: Issued, method: str = "GET") -> Principal | Denied:
+    async def check(self, issued: Issued | Minted, method: str = "GET") -> Principal | Denied:
         """Present what was issued: the access token if there is one, else the cookie."""
         return await self.auth.authenticate(headers_of(self.auth, issued), method)
 
 
-def headers_of(auth: Auth, issued: Issued) -> Headers:
+def headers_of(auth: Auth, issued: Issued | Minted) -> Headers:
     """Return the headers in which a client carries its session, as a page of ours sends them."""
-    if issued.access_token is not None:
+    if isinstance(issued, Minted) or issued.access_token is not None:
         return [(b"authorization", f"Bearer {issued.access_token}".encode())]
     cookie = f"{auth.site.cookie_name}={issued.session_token}".encode()
     return [(b"cookie", cookie), (b"sec-fetch-site", b"same-origin")]

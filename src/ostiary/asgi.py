@@ -15,13 +15,12 @@ from typing import Any
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement, meets
 from ostiary.core.decision import Denied, Reason
-from ostiary.errors import Misconfigured, OstiaryError
+from ostiary.errors import Barred, Misconfigured, OstiaryError
 from ostiary.guard import Headers, Unsure
 from ostiary.ports import Clock
 from ostiary.web import problem
 from ostiary.web.http import LARGEST_BODY, Request, Response
 from ostiary.web.metrics import Metrics
-from ostiary.web.problem import Barred
 from ostiary.web.router import Router
 
 Scope = MutableMapping[str, Any]
@@ -175,11 +174,10 @@ class Requires:
         *,
         role: str | None = None,
         permission: str | None = None,
-        scope: str | None = None,
         fresh: timedelta | None = None,
     ) -> None:
         self._app = app
-        requirement = Requirement(role=role, permission=permission, scope=scope, fresh=fresh)
+        requirement = Requirement(role=role, permission=permission, fresh=fresh)
         self._requirement = ANYBODY if requirement == ANYBODY else requirement
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

@@ -6,12 +6,15 @@ OstiaryError
 ├── Unavailable            the store cannot answer now: 503
 │   └── Overloaded         too much is waiting: 503 with `Retry-After`
 ├── Refused                a request was refused; `reason` is for the log, never for the client
+│   ├── Barred             by the guard, or by a requirement that is not met: 401, 403, 400 or 503
 │   └── Throttled          too many tries: 429 with `Retry-After`
 └── Invalid                the request's own words are wrong: 422, naming the field
     ├── WeakPassword       too short, too long or too easy to guess
     └── Taken              the identifier belongs to a user already: 409
 ```
 """
+
+from datetime import timedelta
 
 from ostiary.core.decision import Reason
 
@@ -42,6 +45,14 @@ class Refused(OstiaryError):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+class Barred(Refused):
+    """The guard's refusal, or a requirement not met, raised at the border. `within` is how fresh a proof had to be."""
+
+    def __init__(self, reason: Reason, *, within: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.within = within
 
 
 class Throttled(Refused):

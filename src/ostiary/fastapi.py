@@ -18,9 +18,10 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from ostiary.asgi import current, require
-from ostiary.core.access import Principal, Requirement
+from ostiary.core.access import Principal
+from ostiary.errors import Barred
 from ostiary.starlette import install, named
-from ostiary.web.problem import Barred, refusal
+from ostiary.web.problem import refusal
 
 __all__ = ["CurrentPrincipal", "Fresh", "OptionalPrincipal", "Requires", "install"]
 
@@ -77,25 +78,25 @@ class Requires(_Carried):
         ValueError: nothing is named. `CurrentPrincipal` asks for a session alone.
     """
 
-    def __init__(self, *, role: str | None = None, permission: str | None = None, scope: str | None = None) -> None:
+    def __init__(
+        self, *, role: str | None = None, permission: str | None = None, fresh: timedelta | None = None
+    ) -> None:
         super().__init__()
-        self._requirement = named(role=role, permission=permission, scope=scope)
+        self._requirement = named(role=role, permission=permission, fresh=fresh)
 
     async def __call__(self, connection: HTTPConnection, _: _ByCookie) -> Principal:
         """Return who is asking, or refuse."""
         return require(connection.scope, self._requirement)
 
 
-class Fresh(_Carried):
-    """Asks for a session whose user has proved themself within so many minutes. `POST /auth/step-up` renews a proof."""
+class Fresh(Requires):
+    """Asks for a session whose user has proved themself within so many minutes. `POST /auth/step-up` renews a proof.
+
+    It asks who is there, not what they may do: any user can be fresh.
+    """
 
     def __init__(self, *, minutes: float) -> None:
-        super().__init__()
-        self._requirement = Requirement(fresh=timedelta(minutes=minutes))
-
-    async def __call__(self, connection: HTTPConnection, _: _ByCookie) -> Principal:
-        """Return who is asking, or refuse."""
-        return require(connection.scope, self._requirement)
+        super().__init__(fresh=timedelta(minutes=minutes))
 
 
 CurrentPrincipal = Annotated[Principal, Depends(_Session())]

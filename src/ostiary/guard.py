@@ -1,14 +1,14 @@
 """The guard: what stands in front of a request, on the hot path.
 
-`check` answers from memory alone: it awaits nothing, takes no lock and writes nothing. In order:
+`check` answers from memory alone: it awaits nothing, takes no lock and asks no store. In order:
 
 1. find the carrier; `Authorization: Bearer` wins over the cookie, and both naming different sessions is refused;
 2. look up the SHA-256 of the carrier among those already verified;
 3. expiry, then the session's floor, then the lease; for a cookie on an unsafe method, whether the request was meant;
 4. the `Principal`. On a miss an access token is verified and remembered; a cookie's MAC is checked, so that garbage
-   never reaches the store, and the answer is `Unsure`: then `authenticate` asks the store, once for all who wait.
+   never reaches the store, and the answer is `Unsure`: then `ask` asks the store, once for all who wait.
 
-When the lease has run out, `authenticate` first asks the store where the feed stands. One answer makes the whole memory
+When the lease has run out, `ask` first asks the store where the feed stands. One answer makes the whole memory
 good again; no answer is a refusal.
 """
 
@@ -29,7 +29,7 @@ from ostiary.core.floor import NONE_IS_GOOD, Floors
 from ostiary.core.keys import Keyring
 from ostiary.core.policy import Policy
 from ostiary.core.session import Carrier, Session, carries, ends_at
-from ostiary.core.site import SAFE_METHODS, Meant, Site, meant
+from ostiary.core.site import CSRF_HEADER, SAFE_METHODS, Meant, Site, meant
 from ostiary.core.token import (
     AccessToken,
     SessionToken,
@@ -37,9 +37,10 @@ from ostiary.core.token import (
     looks_like_session_token,
     read_access_token,
     read_session_token,
+    sid_named_by,
 )
 from ostiary.core.user import User
-from ostiary.errors import OstiaryError
+from ostiary.errors import OstiaryError, Unavailable
 from ostiary.ports import Clock, Store
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -48,15 +49,16 @@ Headers = Iterable[tuple[bytes, bytes]]
 K = TypeVar("K")
 V = TypeVar("V")
 
-_CROSS_SITE_HEADERS = frozenset({b"sec-fetch-site", b"origin", b"x-csrf-token"})
-_MOST_ASKS = 3
+_CSRF_HEADER = CSRF_HEADER.lower().encode()
+_CROSS_SITE_HEADERS = frozenset({b"sec-fetch-site", b"origin", _CSRF_HEADER})
+_MOST_ASKS = 5
 _FOREVER = float("inf")
 _BEARER = Carrier.BEARER
 
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """Memory cannot say. `authenticate` asks the store; until then this is not a yes.
+    """Memory cannot say. `ask` asks the store; until then this is not a yes.
 
     It holds the genuine cookie that the store must speak of, or nothing when the lease has run out.
     """
@@ -128,6 +130,11 @@ class Guard:
         """Return how many verified carriers are remembered."""
         return len(self._verified)
 
+    def begin(self) -> None:
+        """Begin in this event loop. What was remembered or being asked in another is forgotten."""
+        self._asking.clear()
+        self._verified.clear()
+
     def equip(self, *, keyring: Keyring, roles: Roles) -> None:
         """Use these keys and this table of roles from now on. What was verified with others is forgotten."""
         self._keyring = keyring
@@ -164,10 +171,10 @@ class Guard:
         if entry is None or entry.is_cookie is not is_cookie:
             token = self._read(carrier, is_cookie=is_cookie)
             if not isinstance(token, AccessToken):
-                return token if isinstance(token, Denied) else Unsure(token, digest)
+                return token if isinstance(token, Denied) else self._unsure(token, digest)
             entry = self._remember_token(token, digest)
 
-        if found and not is_cookie and _names_another_session(found[0], entry.sid):
+        if found and not is_cookie and sid_named_by(found[0]) not in (None, entry.sid.encode()):
             return Denied(Reason.AMBIGUOUS)
         elapsed = self._elapsed()
         now = elapsed + self._clock.offset
@@ -179,7 +186,7 @@ class Guard:
         if elapsed >= self._floors.fresh_until:
             return Unsure(None, digest)
         if elapsed >= entry.believed_until:
-            return self._unsure(carrier, digest)
+            return self._read_again(carrier, digest)
         if is_cookie and method not in SAFE_METHODS and not self.is_meant(headers, method, entry.sid):
             return Denied(Reason.CROSS_SITE)
         if now - entry.seen_at >= self._seen_every:
@@ -194,21 +201,21 @@ class Guard:
     async def ask(self, unsure: Unsure, headers: Headers, method: str) -> Principal | Denied:
         """Ask the store about what `check` was unsure of. One that cannot answer refuses, never "probably fine"."""
         try:
-            if self._elapsed() >= self._floors.fresh_until:
-                await self._catch_up()
             for _ in range(_MOST_ASKS):
                 if unsure.token is None:
-                    again = self.check(headers, method)
-                    if not isinstance(again, Unsure):
-                        return again
-                    unsure = again
+                    await self._catch_up()
                 else:
-                    answer = self._decide(unsure.token, unsure.digest, await self._asked(unsure.token.sid))
+                    answer = await self._ask_about(unsure.token, unsure.digest)
                     if isinstance(answer, Principal) and not self.is_meant(headers, method, answer.session_id):
                         return Denied(Reason.CROSS_SITE)
                     if answer is not None:
                         return answer
-        except (OstiaryError, TimeoutError):
+                # What was true when the carrier was read may have changed while we asked: read it again.
+                again = self.check(headers, method)
+                if not isinstance(again, Unsure):
+                    return again
+                unsure = again
+        except OstiaryError:
             pass
         return Denied(Reason.UNAVAILABLE)
 
@@ -229,7 +236,7 @@ class Guard:
             return answer is Meant.YES
         if sid is None:
             return True
-        token = given.get(b"x-csrf-token", b"").decode("latin-1")
+        token = given.get(_CSRF_HEADER, b"").decode("latin-1")
         return is_csrf_token(token, sid, keyring=self._keyring, now=self._clock.now())
 
     # -------------------------------------------------------------------------------------------- a miss
@@ -239,12 +246,16 @@ class Guard:
         self._verified.drop(digest)
         if floor == NONE_IS_GOOD:
             return Denied(Reason.REVOKED)
-        return self._unsure(carrier, digest) if is_cookie else Denied(Reason.SUPERSEDED)
+        return self._read_again(carrier, digest) if is_cookie else Denied(Reason.SUPERSEDED)
 
-    def _unsure(self, carrier: bytes, digest: bytes) -> Denied | Unsure:
+    def _read_again(self, carrier: bytes, digest: bytes) -> Denied | Unsure:
         """Read a cookie again, so that the store can be asked about it."""
         token = self._read(carrier, is_cookie=True)
-        return Unsure(token, digest) if isinstance(token, SessionToken) else Denied(Reason.MALFORMED)
+        return self._unsure(token, digest) if isinstance(token, SessionToken) else Denied(Reason.MALFORMED)
+
+    def _unsure(self, token: SessionToken, digest: bytes) -> Unsure:
+        """Ask about this cookie; but first about everything when the lease has run out, for its key may be retired."""
+        return Unsure(token if self._elapsed() < self._floors.fresh_until else None, digest)
 
     def _read(self, carrier: bytes, *, is_cookie: bool) -> SessionToken | AccessToken | Denied:
         """Read a carrier without asking anybody: it is refused, or it is genuine and the store must say the rest."""
@@ -296,6 +307,15 @@ class Guard:
 
     # -------------------------------------------------------------------------------------------- the store
 
+    async def _ask_about(self, token: SessionToken, digest: bytes) -> Principal | Denied | None:
+        """Ask the store about a cookie. `None` when what came is too old, or when the keys changed meanwhile."""
+        keyring = self._keyring
+        asked = await self._asked(token.sid)
+        # The time-out of a question does not count sleep. Elapsed time does.
+        if keyring is not self._keyring or self._elapsed() - asked.asked_at > self._patience:
+            return None
+        return self._decide(token, digest, asked)
+
     async def _asked(self, sid: str) -> _Asked:
         """Ask the store once, however many wait. The question is short: its answer is as old as its sending."""
         task = self._asking.get(sid)
@@ -311,9 +331,12 @@ class Guard:
 
     async def _fetch(self, sid: str) -> _Asked:
         asked_at = self._elapsed()
-        async with asyncio.timeout(self._patience), self._store.read() as tx:
-            session = await tx.sessions.get(sid)
-            user = await tx.users.get(session.user_id) if session is not None else None
+        try:
+            async with asyncio.timeout(self._patience), self._store.read() as tx:
+                session = await tx.sessions.get(sid)
+                user = await tx.users.get(session.user_id) if session is not None else None
+        except TimeoutError:
+            raise Unavailable("the store does not answer in time") from None
         return _Asked(session, user, asked_at)
 
     def _decide(self, token: SessionToken, digest: bytes, asked: _Asked) -> Principal | Denied | None:
@@ -362,10 +385,6 @@ class Guard:
         self.seen[session.id] = now
         self._verified.put(digest, entry)
         return principal
-
-
-def _names_another_session(cookie: bytes, sid: str) -> bool:
-    return cookie.startswith(b"os1c.") and cookie[5:27] != sid.encode()
 
 
 class _Recent(Generic[K, V]):

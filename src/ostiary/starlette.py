@@ -45,7 +45,6 @@ def requires(
     *,
     role: str | None = None,
     permission: str | None = None,
-    scope: str | None = None,
     fresh: timedelta | None = None,
 ) -> Callable[[Endpoint], Endpoint]:
     """Let only who meets a requirement reach an endpoint, be it a function or a method, `async` or not.
@@ -53,7 +52,7 @@ def requires(
     Raises:
         ValueError: nothing is required. `current_principal` asks for a session alone.
     """
-    requirement = named(role=role, permission=permission, scope=scope, fresh=fresh)
+    requirement = named(role=role, permission=permission, fresh=fresh)
 
     def decorate(endpoint: Endpoint) -> Endpoint:
         async def awaited(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the endpoint takes and gives
@@ -70,17 +69,15 @@ def requires(
     return decorate
 
 
-def named(
-    *, role: str | None = None, permission: str | None = None, scope: str | None = None, fresh: timedelta | None = None
-) -> Requirement:
+def named(*, role: str | None = None, permission: str | None = None, fresh: timedelta | None = None) -> Requirement:
     """Make a requirement that names something.
 
     Raises:
         ValueError: it would not. A forgotten word must not read as consent.
     """
-    if role is None and permission is None and scope is None and fresh is None:
-        raise ValueError("nothing is required: name a role, a permission, a scope or a freshness")
-    return Requirement(role=role, permission=permission, scope=scope, fresh=fresh)
+    if role is None and permission is None and fresh is None:
+        raise ValueError("nothing is required: name a role, a permission or a freshness")
+    return Requirement(role=role, permission=permission, fresh=fresh)
 
 
 async def refuse(_: HTTPConnection, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""The real clock and the real source of chance: the only place that reads either."""
+"""The machine: its clock, its source of chance, its processors."""
 
 import os
 import secrets

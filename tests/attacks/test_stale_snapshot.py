@@ -20,7 +20,7 @@ from ostiary.stores.memory import MemoryStore
 from tests.attacks.interleaving import Gate, GatedStore, watched
 from tests.conftest import PASSWORD, House, make_house
 
-MOST_CALLS = 60
+MOST_CALLS = 80
 
 
 async def test_slow_reader(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.keys import Purpose
 from ostiary.core.session import Carrier
 from ostiary.guard import Headers, Unsure
-from tests.conftest import House, headers_of
+from ostiary.testing import FakeClock
+from tests.conftest import House, headers_of, make_house, sqlite_store
 
 BOTH = pytest.mark.parametrize("carrier", list(Carrier))
 
@@ -191,3 +194,58 @@ async def test_last_use_is_written_in_batches(house: House) -> None:
     assert before.last_seen_at == issued.session.created_at
     assert after.last_seen_at == house.clock.now()
     assert house.auth.guard.seen == {}
+
+
+async def test_a_key_retired_while_the_feed_was_cut(tmp_path: Path) -> None:
+    """A cookie under a key that another process has retired is refused once the lease has run out, and ever after."""
+    one, two = (make_house(sqlite_store(tmp_path), tmp_path, clock=FakeClock()) for _ in range(2))
+    async with one.auth.running(), two.auth.running():
+        await one.user()
+        cookie = await one.login(Carrier.COOKIE)
+        for task in one.auth._upkeep._tasks:
+            task.cancel()
+        key = next(key for key in await two.auth.keys.all() if key.purpose is Purpose.SESSION)
+
+        await two.auth.keys.retire(key.id, actor="test")
+        one.clock.advance(one.auth.policy.lease)
+
+        for _ in range(3):
+            assert await one.check(cookie) == Denied(Reason.BAD_SIGNATURE)
+
+
+async def test_the_keys_change_while_the_store_is_asked(house: House) -> None:
+    """A key that is retired while the store is asked about its cookie: the answer comes too late."""
+    await house.user()
+    cookie = await house.login(Carrier.COOKIE)
+    key = next(key for key in await house.auth.keys.all() if key.purpose is Purpose.SESSION)
+    fetch = house.auth.guard._fetch
+
+    async def slow(sid: str) -> object:
+        asked = await fetch(sid)
+        await house.auth.keys.retire(key.id, actor="test")
+        return asked
+
+    house.auth.guard._fetch = slow  # type: ignore[method-assign, assignment]
+
+    assert await house.check(cookie) == Denied(Reason.BAD_SIGNATURE)
+
+
+async def test_an_answer_that_slept(house: House) -> None:
+    """An answer that is older than a question may be, as after a machine's sleep, is not believed: ask anew."""
+    await house.user()
+    cookie = await house.login(Carrier.COOKIE)
+    fetch, asks = house.auth.guard._fetch, 0
+
+    async def sleepy(sid: str) -> object:
+        nonlocal asks
+        asks += 1
+        asked = await fetch(sid)
+        if asks == 1:
+            await house.auth.revoke(sid, actor="test")
+            house.auth.floors.of.clear()  # as where nothing was heard of it
+            house.clock.advance(timedelta(hours=1))
+        return asked
+
+    house.auth.guard._fetch = sleepy  # type: ignore[method-assign, assignment]
+
+    assert await house.check(cookie) == Denied(Reason.REVOKED)

@@ -137,3 +137,34 @@ async def test_an_unknown_refresh_token(house: House) -> None:
 
     with pytest.raises(Refused, match="bad_signature"):
         await house.auth.refresh(forged)
+
+
+async def test_two_rotations_in_a_row(house: House) -> None:
+    """A rotation that overtakes an earlier one cuts no token's life short: what is signed lives as long as it says."""
+    await house.user()
+    policy = house.auth.policy
+
+    await house.auth.keys.rotate(Purpose.ACCESS, actor="test")
+    last = await house.auth.keys.rotate(Purpose.ACCESS, actor="test", lead=policy.lease)
+    for _ in range(12):
+        house.clock.advance(timedelta(minutes=1))
+        await house.auth._upkeep._follower.round()
+        issued = await house.login(Carrier.BEARER)
+        house.clock.advance(policy.access_life - timedelta(seconds=1))
+        await house.auth._upkeep._follower.round()
+        assert isinstance(await house.check(issued), Principal)
+
+    assert house.auth.keyring.signer(now=house.clock.now()).id == last.id
+
+
+async def test_a_new_version_of_the_master_key(house: House) -> None:
+    """A version that another process puts into the key file is read when a key needs it."""
+    await house.user()
+    path = house.folder / "master.key"
+    path.write_text(f"{path.read_text()}2 {'A' * 43}\n")
+    other = make_house(house.store, house.folder, clock=house.clock)
+
+    await other.auth.keys.rotate(Purpose.ACCESS, actor="test")
+    await house.auth._upkeep._follower.round()
+
+    assert isinstance(await house.check(await house.login(Carrier.BEARER)), Principal)

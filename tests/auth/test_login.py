@@ -9,7 +9,7 @@ from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Kind
 from ostiary.core.session import Carrier
-from ostiary.errors import Invalid, Refused, Taken, Throttled
+from ostiary.errors import Invalid, Overloaded, Refused, Taken, Throttled
 from tests.conftest import PASSWORD, House
 
 BOTH = pytest.mark.parametrize("carrier", list(Carrier))
@@ -218,3 +218,77 @@ async def test_changing_the_password(house: House) -> None:
     with pytest.raises(Refused, match="bad_credentials"):
         await house.auth.accounts.change_password(proof, new="a third lantern, at sea", keep_session=None)
     await house.login(Carrier.COOKIE, password="another lantern, far away")
+
+
+async def test_the_most_sessions(house: House) -> None:
+    """One login more than a user may have sessions ends the oldest, by either carrier, and no other."""
+    await house.user()
+    most = house.auth.policy.most_sessions
+    first = await house.login(Carrier.COOKIE)
+    house.clock.advance(timedelta(seconds=1))
+    second = await house.login(Carrier.BEARER)
+    proof = await house.auth.prove("ada@example.com", PASSWORD)
+
+    for _ in range(most - 1):
+        house.clock.advance(timedelta(seconds=1))
+        await house.auth.login(proof, carrier=Carrier.BEARER)
+
+    assert await house.check(first) == Denied(Reason.REVOKED)
+    assert isinstance(await house.check(second), Principal)
+    assert len(await house.auth.sessions(first.session.user_id)) == most
+
+
+async def test_a_traded_token_mints_nothing(house: House) -> None:
+    """Only who shows the cookie itself is given an access token: no bearer, and no token that the cookie gave away."""
+    await house.user()
+    cookie, bearer = await house.login(Carrier.COOKIE), await house.login(Carrier.BEARER)
+    who = await house.check(cookie)
+    assert isinstance(who, Principal)
+    traded = await house.check(await house.auth.mint(who))
+    other = await house.check(bearer)
+
+    for caller in (traded, other):
+        assert isinstance(caller, Principal)
+        with pytest.raises(Refused, match="wrong_carrier"):
+            await house.auth.mint(caller)
+
+
+async def test_a_try_that_was_not_made(house: House) -> None:
+    """A login that was turned away because too much was waiting is no guess, and costs none."""
+    await house.user()
+    method = house.auth._password
+    house.auth._password = Busy()  # type: ignore[assignment] # it proves nobody
+
+    for _ in range(20):
+        with pytest.raises(Overloaded):
+            await house.auth.prove("ada@example.com", PASSWORD, ip="203.0.113.7")
+    house.auth._password = method
+
+    await house.login(Carrier.COOKIE)
+
+
+class Busy:
+    """A password method with a full queue."""
+
+    async def prove(self, *_: object, **__: object) -> None:
+        raise Overloaded(3)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_a_token_never_outlives_its_session(house: House) -> None:
+    """Near the end of a session its access token is short, and says so."""
+    await house.user()
+    issued = await house.login(Carrier.BEARER)
+    left = timedelta(minutes=3)
+    while house.clock.now() < issued.session.expires_at - left:
+        step = min(house.auth.policy.idle_life / 2, issued.session.expires_at - left - house.clock.now())
+        house.clock.advance(step)
+        await house.auth._upkeep._follower.round()
+        issued = await house.auth.refresh(issued.session_token)
+
+    assert issued.expires_in == left.total_seconds()
+    house.clock.advance(left)
+    await house.auth._upkeep._follower.round()
+    assert await house.check(issued) == Denied(Reason.EXPIRED)

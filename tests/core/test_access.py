@@ -61,9 +61,8 @@ def test_the_table_cannot_be_changed() -> None:
         Requirement(),
         Requirement(role="editor"),
         Requirement(permission="post:write"),
-        Requirement(scope="profile"),
         Requirement(fresh=timedelta(minutes=5)),
-        Requirement(role="editor", permission="post:read", scope="profile", fresh=timedelta(hours=1)),
+        Requirement(role="editor", permission="post:read", fresh=timedelta(hours=1)),
     ],
 )
 def test_met(requirement: Requirement) -> None:
@@ -79,7 +78,6 @@ def test_met(requirement: Requirement) -> None:
         (Requirement(role="post:write"), Reason.FORBIDDEN),
         (Requirement(permission="editor"), Reason.FORBIDDEN),
         (Requirement(permission="post:delete"), Reason.FORBIDDEN),
-        (Requirement(scope="editor"), Reason.FORBIDDEN),
         (Requirement(role="editor", permission="post:delete"), Reason.FORBIDDEN),
         (Requirement(fresh=timedelta(minutes=4)), Reason.NOT_FRESH),
         (Requirement(role="admin", fresh=timedelta(minutes=4)), Reason.FORBIDDEN),
@@ -90,7 +88,7 @@ def test_not_met(requirement: Requirement, reason: Reason) -> None:
     assert meets(requirement, ADA, now=NOW) == Denied(reason)
 
 
-@pytest.mark.parametrize("name", ["role", "permission", "scope"])
+@pytest.mark.parametrize("name", ["role", "permission"])
 def test_an_empty_requirement_is_a_mistake(name: str) -> None:
     """An empty name is what a missing setting looks like: it is refused when the route is made."""
     with pytest.raises(ValueError, match="cannot be empty"):

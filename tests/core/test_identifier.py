@@ -102,3 +102,9 @@ def test_case_and_form_do_not_matter(address: str) -> None:
 
     for typed in (address.upper(), unicodedata.normalize("NFD", address), f" {address} "):
         assert email(typed) == canonical
+
+
+def test_what_grows() -> None:
+    """A text that canonicalisation makes many times as long is refused before that costs anything."""
+    assert email("a@" + "\ufdfa" * 509) is None
+    assert email("\ufdfa" * 30 + "@example.com") is None

@@ -1,5 +1,7 @@
 """The door of FastAPI, through a real application."""
 
+import re
+import runpy
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,6 +19,7 @@ from ostiary.core.session import Carrier
 from ostiary.fastapi import CurrentPrincipal, Fresh, OptionalPrincipal, Requires, install
 from tests.conftest import ISSUER, PASSWORD, House
 
+README = Path(__file__).parents[2] / "README.md"
 BROWSER = {"sec-fetch-site": "same-origin"}
 ADA = {"email": "ada@example.com", "password": PASSWORD}
 
@@ -47,8 +50,8 @@ def make_app(house: House) -> FastAPI:
     async def read(who: Annotated[Principal, Depends(Requires(permission="read", role="editor"))]) -> str:
         return who.user_id
 
-    @app.get("/scoped", dependencies=[Depends(Requires(scope="reports"))])
-    async def scoped() -> None: ...
+    @app.get("/fresh-reader", dependencies=[Depends(Requires(permission="read", fresh=timedelta(minutes=5)))])
+    async def fresh_reader() -> None: ...
 
     @app.get("/fresh", dependencies=[Depends(Fresh(minutes=5))])
     async def fresh() -> None: ...
@@ -107,7 +110,10 @@ def test_the_handler_cannot_tell(client: TestClient, carrier: Carrier) -> None:
 def test_roles_and_permissions(client: TestClient, house: House, carrier: Carrier) -> None:
     """What a route requires is required together, of both carriers, and a role that is given counts at once."""
     user, headers = enter(client, carrier)
-    refused = [client.request(*route, headers=headers).status_code for route in (("POST", "/edit"), ("GET", "/read"))]
+    refused = [
+        client.request(*route, headers=headers).status_code
+        for route in (("POST", "/edit"), ("GET", "/read"), ("GET", "/fresh-reader"))
+    ]
     portal = client.portal
     assert portal is not None
 
@@ -118,11 +124,14 @@ def test_roles_and_permissions(client: TestClient, house: House, carrier: Carrie
         out = client.post("/auth/login", json=ADA | {"carrier": "bearer"}).json()
         headers = {"authorization": f"Bearer {out['access_token']}"}
 
-    assert refused == [403, 403]
+    assert refused == [403, 403, 403]
     assert client.post("/edit", headers=headers).status_code == 200
     assert client.get("/read", headers=headers).json() == user
-    scoped = client.get("/scoped", headers=headers)
-    assert (scoped.status_code, scoped.json()["code"]) == (403, "insufficient_scope")
+    assert client.get("/fresh-reader", headers=headers).status_code == 200
+    house.clock.advance(timedelta(minutes=6))
+    stale = client.get("/fresh-reader", headers=headers)
+    assert (stale.status_code, stale.json()["code"]) == (401, "insufficient_user_authentication")
+    assert 'max_age="300"' in stale.headers["www-authenticate"]
 
 
 def test_freshness(client: TestClient, house: House) -> None:
@@ -207,18 +216,47 @@ def test_openapi(client: TestClient) -> None:
         assert len(document["paths"][path]["get"]["security"]) == 2
 
 
-def test_the_first_thirty_lines(tmp_path: Path) -> None:
-    """What the README shows works as it stands."""
-    auth = Auth.embedded(tmp_path / "app.db", issuer="http://localhost:8000")
-    app = FastAPI()
-    install(app, auth)
+def test_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the README shows works as it stands: only an editor may write, and only a fresh one may delete."""
+    [source] = re.findall(r"^```python\n(.+?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (tmp_path / "app.py").write_text(source, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    shown = runpy.run_path("app.py")
+    auth: Auth = shown["auth"]
 
-    @app.get("/me")
-    async def me(who: CurrentPrincipal) -> dict[str, str]:
-        return {"user": who.user_id}
+    with TestClient(shown["app"], base_url=auth.site.issuer) as client:
 
-    with TestClient(app, base_url="http://localhost:8000") as client:
-        registered = client.post("/auth/register", json=ADA | {"carrier": "cookie"}, headers=BROWSER)
-        answer = client.get("/me")
+        def knock(*headers: dict[str, str]) -> list[list[int]]:
+            """Ask for every route with each of these headers."""
+            routes = (("GET", "/"), ("GET", "/me"), ("POST", "/articles"), ("DELETE", "/articles"))
+            return [[client.request(*route, headers=each).status_code for route in routes] for each in headers]
 
-    assert answer.json() == {"user": registered.json()["user"]["id"]}
+        nobody = knock({}, {"authorization": "Bearer over"})
+        out = client.post("/auth/register", json=ADA | {"carrier": "bearer"}).json()
+        user, reader = out["user"]["id"], {"authorization": f"Bearer {out['access_token']}"}
+        said = client.get("/me", headers=reader).json()
+        registered = knock(reader)
+
+        portal = client.portal
+        assert portal is not None
+        portal.call(lambda: auth.accounts.set_roles(user, ["editor"], actor="test"))
+        renewed = client.post("/auth/refresh", json={"refresh_token": out["refresh_token"]}).json()
+        token = {"authorization": f"Bearer {renewed['access_token']}"}
+        over, editor = knock(reader, token)
+        published = client.post("/articles", headers=token).json()
+        auth.clock.offset += timedelta(minutes=6).total_seconds()
+        stale = knock(token)
+        stepped = client.post("/auth/step-up", json={"password": PASSWORD}, headers=token).json()
+        proved = knock({"authorization": f"Bearer {stepped['access_token']}"})
+
+        client.post("/auth/login", json=ADA | {"carrier": "cookie"}, headers=BROWSER)
+        browser, elsewhere = knock(BROWSER, {"sec-fetch-site": "cross-site"})
+
+    assert [*nobody, over] == [[200, 401, 401, 401]] * 3
+    assert registered == [[200, 200, 403, 403]]
+    assert [editor, *proved, browser] == [[200, 200, 200, 200]] * 3
+    assert stale == [[200, 200, 200, 401]]
+    assert elsewhere == [200, 200, 403, 403]
+    assert said == {"user": user}
+    assert published == f"published by {user}"
+    assert {path.name for path in tmp_path.iterdir()} >= {"app.db", "app.db.key"}

@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 SETTINGS = Settings(
     data=Path("/srv/ostiary"),
-    store="sqlite:////srv/ostiary/ostiary.db",
+    database=Path("/srv/ostiary/ostiary.db"),
     issuer="https://id.example",
     host="127.0.0.1",
     port=8000,
@@ -74,7 +74,13 @@ def test_a_safe_service() -> None:
         ({"host": "0.0.0.0"}, {}, [], ""),  # noqa: S104 - behind a proxy on another machine, with https
         ({"host": "::", "issuer": "http://localhost"}, {}, ["issuer", "host"], "behind a proxy that speaks https"),
         ({"trusted_origins": ("http://app.example",)}, {}, ["trusted_origins"], "trust no http:// origin"),
-        ({"data": Path.cwd() / "ostiary-data"}, {}, ["data"], "name a fixed one"),
+        (
+            {"data": Path.cwd() / "ostiary-data", "database": Path.cwd() / "ostiary-data" / "ostiary.db"},
+            {},
+            ["data"],
+            "name a fixed one",
+        ),
+        ({"data": Path.cwd() / "ostiary-data"}, {}, [], ""),
         ({}, {"folder_trouble": "it is open"}, ["data"], "it is open"),
         ({}, {"store_trouble": "it is old; run: ostiary migrate"}, ["store"], "run: ostiary migrate"),
         ({}, {"keys_trouble": "it is another"}, ["keys"], "it is another"),
@@ -116,6 +122,29 @@ def test_the_command(tmp_path: Path) -> None:
     assert findings["safe"] is all(finding["good"] for finding in findings["findings"])
     assert all(finding["good"] for finding in findings["findings"] if finding["subject"] in {"issuer", "data", "keys"})
     assert set(findings["findings"][0]) == {"subject", "good", "sentence", "remedy"}
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "mode", "sentence"),
+    [
+        ("app/app.db", 0o640, "the database {path} can be read or written by others; run: chmod 600 {path}"),
+        ("app", 0o775, "the database's folder {path} can be written by others; run: chmod go-w {path}"),
+        ("app/app.db.key", 0o604, "the key file {path} can be read or written by others; run: chmod 600 {path}"),
+    ],
+)
+def test_a_database_elsewhere(tmp_path: Path, spoilt: str, mode: int, sentence: str) -> None:
+    """Who can reach a database outside the data folder is looked at as well: itself, its folder and its key file."""
+    (tmp_path / "app").mkdir(0o755)
+    store = "--store", f"sqlite:///{tmp_path}/app/app.db"
+    assert here("init", *store, cwd=tmp_path).returncode == 0
+    before = here("check", "--json", *store, cwd=tmp_path)
+    (tmp_path / spoilt).chmod(mode)
+    after = here("check", "--json", *store, cwd=tmp_path)
+
+    wanted = sentence.replace("{path}", str(tmp_path / spoilt))
+    assert wanted not in [finding["sentence"] for finding in msgspec.json.decode(before.stdout)["findings"]]
+    assert wanted in [f["sentence"] for f in msgspec.json.decode(after.stdout)["findings"] if not f["good"]]
+    assert after.returncode == 1
 
 
 def test_looking_changes_nothing(tmp_path: Path) -> None:

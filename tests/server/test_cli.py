@@ -1,18 +1,20 @@
 """The command line, on a store that no service uses at the moment."""
 
+import asyncio
 import os
-import pty
 import re
+import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from ostiary.auth import Auth
+from ostiary.cli import main
+from ostiary.server.settings import KEY
 from tests.server.running import OSTIARY, PASSWORD, clean_environment, here
 
 
@@ -110,6 +112,16 @@ def test_keys_from_first_to_last(folder: Path) -> None:
     assert list(after.values()) == ["current"]
 
 
+def test_a_lead_of_ages(folder: Path) -> None:
+    """A lead that no calendar holds is one line, and no key."""
+    before = command(folder, "keys", "list")
+    done = here("keys", "rotate", "--lead", "999999999999", cwd=folder)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "ostiary: --lead: at most 31536000 seconds, which is a year\n"
+    assert command(folder, "keys", "list") == before
+
+
 def test_a_lead_that_is_too_short(folder: Path) -> None:
     """A key must be known in every worker before it signs, so a shorter lead than the lease is refused."""
     done = here("keys", "rotate", "--lead", "1", cwd=folder)
@@ -133,6 +145,15 @@ def test_version(folder: Path) -> None:
     assert set(command(folder, "version")) == {"ostiary", "python", "sqlite", "granian"}
 
 
+def test_what_help_says_of_settings(folder: Path) -> None:
+    """The help of an option is what the table of settings says, with its default."""
+    said = " ".join(re.sub(r"[^\w:/().,-]+", " ", here("serve", "--help", cwd=folder).stdout).split())
+
+    for name in ("data", "host", "port", "workers"):
+        assert f"(default: {KEY[name].default})" in said
+        assert KEY[name].meaning[1:] in said
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -150,6 +171,36 @@ def test_where_shared_options_stand(folder: Path, tmp_path: Path, arguments: lis
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "ada@example.com" in [user["email"] for user in msgspec.json.decode(done.stdout)]
+
+
+async def _an_application(database: Path) -> None:
+    async with Auth.embedded(database, issuer="https://app.example").running() as auth:
+        await auth.accounts.register(email="ada@example.com", password=PASSWORD, actor="test")
+
+
+def test_the_database_of_an_application(tmp_path: Path) -> None:
+    """The URL of a database is all it takes to look after an application that has Ostiary as a library."""
+    theirs, elsewhere = tmp_path / "app", tmp_path / "elsewhere"
+    theirs.mkdir(0o755)
+    elsewhere.mkdir()
+    asyncio.run(_an_application(theirs / "app.db"))
+    store = "--store", f"sqlite:///{theirs}/app.db"
+    listed = command(elsewhere, "users", "list", *store)
+    disabled = here("users", "disable", "ada@example.com", *store, cwd=elsewhere)
+    rotated = here("keys", "rotate", *store, cwd=elsewhere)
+    migrated = here("migrate", *store, cwd=elsewhere)
+    made = here("init", *store, cwd=elsewhere)
+    found = {
+        f["sentence"] for f in msgspec.json.decode(here("check", "--json", *store, cwd=elsewhere).stdout)["findings"]
+    }
+
+    assert [user["email"] for user in listed] == ["ada@example.com"]
+    assert (disabled.returncode, rotated.returncode, migrated.returncode) == (0, 0, 0)
+    assert made.stdout == f"everything was there already: {theirs}/app.db and {theirs}/app.db.key\n"
+    assert f"only this user can read {theirs}/app.db" in found
+    assert "the key file opens the keys of this store" in found
+    assert list(elsewhere.iterdir()) == []
+    assert sorted(path.name for path in theirs.glob("*[!lm]")) == ["app.db", "app.db.key"]  # not SQLite's -wal and -shm
 
 
 def test_json_before_the_command(folder: Path) -> None:
@@ -206,106 +257,20 @@ def test_a_password_among_the_arguments(folder: Path) -> None:
         assert "No such option" in done.stderr
 
 
-_ON_THE_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # its keys, Ctrl-C among them, now reach this process
-os.execv(sys.argv[1], sys.argv[1:])
-"""
+def test_an_answer_that_does_not_come(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wait that is over is one line, never a traceback."""
+    monkeypatch.chdir(folder)
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0.01)
+    with ours, theirs, ours.makefile() as silent:
+        monkeypatch.setattr(sys, "stdin", silent)
+        with pytest.raises(SystemExit) as ended:
+            main(["users", "add", "eve@example.com"])
 
-
-class Terminal:
-    """A command on a terminal of its own."""
-
-    def __init__(self, *arguments: str, cwd: Path) -> None:
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _ON_THE_TERMINAL, OSTIARY, *arguments],
-            cwd=cwd,
-            env=clean_environment({"TERM": "xterm", "COLUMNS": "120"}),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        os.close(slave)
-        self.shown = ""
-
-    def until(self, pattern: str) -> str:
-        """Read until something is shown."""
-        end = time.monotonic() + 20
-        while not re.search(pattern, self.shown):
-            assert time.monotonic() < end, self.shown
-            self.shown += os.read(self.master, 4096).decode()
-        return self.shown
-
-    def type(self, line: str) -> None:
-        """Type a line."""
-        os.write(self.master, f"{line}\n".encode())
-
-    def ended(self) -> int:
-        """Read to the end, and return the exit code."""
-        while True:
-            try:
-                more = os.read(self.master, 4096).decode()
-            except OSError:  # Linux says so when the other side is closed
-                break
-            if not more:
-                break
-            self.shown += more
-        os.close(self.master)
-        return self.process.wait(10)
-
-
-@pytest.fixture
-def terminals(folder: Path) -> Iterator[list[Terminal]]:
-    """Terminals that are closed in the end."""
-    opened: list[Terminal] = []
-    yield opened
-    for terminal in opened:
-        if terminal.process.poll() is None:
-            terminal.process.kill()
-            terminal.process.wait()
-
-
-def test_a_password_typed_twice(folder: Path, terminals: list[Terminal]) -> None:
-    """On a terminal a password is asked for twice and never shown; two that differ change nothing."""
-    right = Terminal("users", "add", "grace@example.com", cwd=folder)
-    wrong = Terminal("users", "add", "alan@example.com", cwd=folder)
-    terminals += [right, wrong]
-    for terminal, second in ((right, PASSWORD), (wrong, f"{PASSWORD}!")):
-        terminal.until("New password: ")
-        terminal.type(PASSWORD)
-        terminal.until("Once more: ")
-        terminal.type(second)
-
-    assert (right.ended(), wrong.ended()) == (0, 1)
-    assert PASSWORD not in right.shown + wrong.shown
-    assert "the two are not the same" in wrong.shown
-    assert here("users", "show", "grace@example.com", cwd=folder).returncode == 0
-    assert here("users", "show", "alan@example.com", cwd=folder).returncode == 1
-
-
-def test_a_no_on_the_terminal(folder: Path, terminals: list[Terminal]) -> None:
-    """Whoever is asked and does not say yes has changed nothing."""
-    terminal = Terminal("users", "delete", "ada@example.com", cwd=folder)
-    terminals.append(terminal)
-    terminal.until(r"Delete ada@example.com for ever\? \[y/N\] ")
-    terminal.type("")
-
-    assert terminal.ended() == 1
-    assert "nothing was done" in terminal.shown
-    assert here("users", "show", "ada@example.com", cwd=folder).returncode == 0
-
-
-def test_ctrl_c(folder: Path, terminals: list[Terminal]) -> None:
-    """Ctrl-C at a prompt ends the command without a traceback."""
-    terminal = Terminal("users", "add", "kurt@example.com", cwd=folder)
-    terminals.append(terminal)
-    terminal.until("New password: ")
-    os.write(terminal.master, b"\x03")
-
-    assert terminal.ended() == 130
-    assert "Traceback" not in terminal.shown
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", "ostiary: no answer in time; try again\n")
 
 
 def test_a_reader_that_has_seen_enough(folder: Path) -> None:

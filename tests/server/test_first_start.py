@@ -5,12 +5,21 @@ import socket
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from ostiary.keys.master import make_master_key, read_master_key
+from ostiary.stores.sql.migrations import upgrade
+from ostiary.stores.sql.place import sqlite_url
 from ostiary.stores.sql.schema import VERSION_TABLE
+from ostiary.system import SystemEntropy
 from tests.server.running import free_port, here, ostiary
+
+COMPANIONS = {"ostiary.db-wal", "ostiary.db-shm"}
+"""What SQLite leaves when two connections close at the same moment."""
 
 
 def mode(path: Path) -> int:
@@ -27,15 +36,86 @@ def test_what_init_makes(tmp_path: Path) -> None:
         os.umask(before)
     data = tmp_path / "deep" / "down"
     made = {path.name: mode(path) for path in data.iterdir()}
-    key = (data / "master.key").read_bytes()
+    key = (data / "ostiary.db.key").read_bytes()
     second = ostiary("init", "--data", "deep/down", cwd=tmp_path)
 
     assert (first.returncode, first.stderr) == (0, "")
     assert mode(data) == 0o700
-    assert made == {"ostiary.db": 0o600, "master.key": 0o600}
-    assert first.stdout == f"made {data}/ostiary.db and {data}/master.key\n"
-    assert second.stdout == f"everything was there already: {data}/ostiary.db and {data}/master.key\n"
-    assert (data / "master.key").read_bytes() == key
+    assert made == {"ostiary.db": 0o600, "ostiary.db.key": 0o600}
+    assert first.stdout == f"made {data}/ostiary.db and {data}/ostiary.db.key\n"
+    assert second.stdout == f"everything was there already: {data}/ostiary.db and {data}/ostiary.db.key\n"
+    assert (data / "ostiary.db.key").read_bytes() == key
+
+
+def _an_empty_file(data: Path) -> None:
+    (data / "ostiary.db").touch(0o600)
+
+
+def _no_tables(data: Path) -> None:
+    with closing(sqlite3.connect(data / "ostiary.db")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    assert (data / "ostiary.db").stat().st_size == 4096
+
+
+def _tables_and_no_keys(data: Path) -> None:
+    upgrade(sqlite_url(data / "ostiary.db"))
+
+
+def _only_the_key_file(data: Path) -> None:
+    make_master_key(data / "ostiary.db.key", entropy=SystemEntropy())
+
+
+def _all_but_the_keys(data: Path) -> None:
+    _tables_and_no_keys(data)
+    _only_the_key_file(data)
+
+
+@pytest.mark.parametrize(
+    "killed",
+    [_an_empty_file, _no_tables, _tables_and_no_keys, _only_the_key_file, _all_but_the_keys],
+    ids=lambda killed: killed.__name__.strip("_"),
+)
+def test_a_first_start_that_was_killed(tmp_path: Path, killed: Callable[[Path], None]) -> None:
+    """Wherever `kill -9` ended the first start, the second one makes what is missing and touches no key file."""
+    data, key_file = tmp_path / "data", tmp_path / "data" / "ostiary.db.key"
+    data.mkdir(0o700)
+    killed(data)
+    key = key_file.read_bytes() if key_file.exists() else None
+
+    done = here("init", "--data", "data", cwd=tmp_path)
+    keys = msgspec.json.decode(here("keys", "list", "--data", "data", "--json", cwd=tmp_path).stdout)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(key["purpose"] for key in keys) == ["access", "csrf", "session"]
+    assert key_file.read_bytes() == key or key is None
+
+
+def test_a_draft_that_was_left(tmp_path: Path) -> None:
+    """A draft of a key file that a killed process left is in nobody's way, not even in that of the same process id."""
+    for name in (f"ostiary.db.key.{os.getpid()}.new", "ostiary.db.key.new"):
+        (tmp_path / name).touch()
+
+    make_master_key(tmp_path / "ostiary.db.key", entropy=SystemEntropy())
+
+    read_master_key(tmp_path / "ostiary.db.key", entropy=SystemEntropy())
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a?b", "a#b", "a b", "ü&c"])
+def test_a_folder_with_a_strange_name(tmp_path: Path, name: str) -> None:
+    """Whatever the data folder is called, every command means the same database."""
+    data = tmp_path / name
+    made = here("init", "--data", name, cwd=tmp_path)
+    migrated = here("migrate", "--data", name, cwd=tmp_path)
+    looked = here("check", "--data", name, "--json", cwd=tmp_path)
+    by_url = here("users", "list", "--store", sqlite_url(data / "ostiary.db"), cwd=tmp_path)
+
+    assert (made.returncode, migrated.returncode, by_url.returncode) == (0, 0, 0)
+    assert f"the database {data}/ostiary.db has the schema of this version" in [
+        finding["sentence"] for finding in msgspec.json.decode(looked.stdout)["findings"]
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert {path.name for path in data.iterdir()} - COMPANIONS == {"ostiary.db", "ostiary.db.key"}
 
 
 def _others_can_reach_it(data: Path) -> str:
@@ -82,23 +162,23 @@ def _an_older_schema(data: Path) -> str:
 
 
 def _no_key_file(data: Path) -> str:
-    (data / "master.key").unlink()
-    return f"the key file {data}/master.key is missing; without it nothing that was issued can be checked"
+    (data / "ostiary.db.key").unlink()
+    return f"the key file {data}/ostiary.db.key is missing; without it nothing that was issued can be checked"
 
 
 def _another_key_file(data: Path) -> str:
-    (data / "master.key").write_text("1 " + "A" * 43 + "\n")
+    (data / "ostiary.db.key").write_text("1 " + "A" * 43 + "\n")
     return "the "  # and the key that does not open
 
 
 def _no_key_file_at_all(data: Path) -> str:
-    (data / "master.key").write_text("my secret\n")
-    return f"the key file {data}/master.key is not a key file of Ostiary"
+    (data / "ostiary.db.key").write_text("my secret\n")
+    return f"the key file {data}/ostiary.db.key is not a key file of Ostiary"
 
 
 def _a_key_file_for_all(data: Path) -> str:
-    (data / "master.key").chmod(0o640)
-    return f"the key file {data}/master.key can be read or written by others; run: chmod 600 {data}/master.key"
+    (data / "ostiary.db.key").chmod(0o640)
+    return f"the key file {data}/ostiary.db.key can be read or written by others; run: chmod 600 {data}/ostiary.db.key"
 
 
 def _set_revision(data: Path, revision: str) -> None:

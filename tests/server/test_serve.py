@@ -237,14 +237,14 @@ def test_a_graceful_stop(tmp_path: Path, signum: int) -> None:
 def test_a_worker_that_cannot_start_again(tmp_path: Path) -> None:
     """A lost worker whose keys are gone by then is not started for ever: the service ends, and says why in a line."""
     with Service(tmp_path / "data") as service:
-        (service.data / "master.key").rename(service.data / "elsewhere")
+        (service.data / "ostiary.db.key").rename(service.data / "elsewhere")
         os.kill(service.workers_of()[0], signal.SIGKILL)
         assert service.process is not None
 
         code = service.process.wait(20)
 
         assert code == 1
-        assert f"the key file {service.data}/master.key is missing" in service.log.read_text()
+        assert f"the key file {service.data}/ostiary.db.key is missing" in service.log.read_text()
         assert "Traceback" not in service.log.read_text()
 
 

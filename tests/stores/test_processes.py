@@ -92,6 +92,28 @@ async def test_locked_by_another_process(path: Path, start: Start) -> None:
         assert await read(store, lambda tx: tx.users.get("ada")) == given.user()
 
 
+async def test_many_locked_by_another_process(path: Path, start: Start) -> None:
+    """While another process keeps the lock each of many writers waits for its own patience, not for all before it."""
+
+    async def refused(store: SqlStore, n: int) -> float:
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            await ada(store, id=f"u{n}")
+        return time.monotonic() - started
+
+    async with opened(path, patience=timedelta(seconds=0.3)) as store:
+        holder = start("hold")
+        assert answer(holder) == "ready"
+
+        waited = await asyncio.gather(*(refused(store, n) for n in range(6)))
+        assert 0.25 < min(waited) <= max(waited) < 1
+        go(holder)
+        assert answer(holder) == "done"
+        await ada(store)
+        async with store.read() as tx:
+            assert await tx.users.page(after="", limit=10) == [given.user()]
+
+
 async def test_waits_for_another_process(store: SqlStore, start: Start) -> None:
     """A write that meets another process's lock goes through when that is released."""
     holder = start("hold")

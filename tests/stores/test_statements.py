@@ -1,15 +1,18 @@
 """The statements of the tables."""
 
+import threading
 from types import ModuleType
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 
-from ostiary.stores.sql import _accounts, _feed, _records, _sessions
+from ostiary.stores.sql import SqlStore, _accounts, _feed, _records, _sessions
 from ostiary.stores.sql.link import Compiled
+from ostiary.stores.sql.schema import feed_head
 from ostiary.stores.sql.sqlite import SQLITE
 
 POSTGRESQL: Any = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
@@ -23,6 +26,19 @@ def test_neutral(module: ModuleType) -> None:
     assert len(statements) >= 6
     for statement in statements:
         assert asked(Compiled(statement, SQLITE)) == asked(Compiled(statement, POSTGRESQL))
+
+
+async def test_records_are_made_off_the_loop(store: SqlStore) -> None:
+    """What is found becomes records in the connection's thread, so that a hundred thousand floors hold nobody up."""
+
+    def thread(**_: object) -> int:
+        return threading.get_ident()
+
+    async with store._database.read() as link:
+        found = await link.rows(thread, select(feed_head))
+
+    assert len(found) == 1
+    assert threading.get_ident() not in found
 
 
 def asked(statement: Compiled) -> set[str]:

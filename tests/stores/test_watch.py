@@ -11,12 +11,12 @@ from tests.conformance.suites.given import ada
 
 @pytest.mark.xdist_group("timing")
 async def test_cost_of_watching(store: SqlStore) -> None:
-    """To watch a file in which nothing happens costs next to nothing."""
+    """To watch a file in which nothing happens costs about 1 % of a core, and never 3 %."""
     before, started = time.process_time(), time.perf_counter()
     assert not await store.changed(wait=1.0)
 
     share = (time.process_time() - before) / (time.perf_counter() - started)
-    assert share < 0.05
+    assert share < 0.03
 
 
 @pytest.mark.xdist_group("timing")

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from ostiary.core.decision import Reason
-from ostiary.errors import Invalid, Overloaded, Refused, Taken, Throttled, Unavailable, WeakPassword
+from ostiary.errors import Barred, Invalid, Overloaded, Refused, Taken, Throttled, Unavailable, WeakPassword
 from ostiary.web import problem
 from ostiary.web.http import Response
-from ostiary.web.problem import TABLE, Barred, Place, refusal
+from ostiary.web.problem import TABLE, Place, refusal
 
 SESSION_OVER = {
     Reason.MALFORMED,

@@ -157,7 +157,7 @@ async def test_a_login_that_fails_ends_nothing(place: Place, carrier: Carrier) -
 
 @BOTH
 async def test_step_up(place: Place, carrier: Carrier) -> None:
-    """A step-up answers as a login does and is the same session; what was held before is dead."""
+    """A step-up renews the same session: its old cookie and access tokens are dead, and its refresh token leads on."""
     await place.user()
     visitor = await place.visitor(carrier)
     before = visitor.client.cookies.get("__Host-ostiary")
@@ -176,6 +176,9 @@ async def test_step_up(place: Place, carrier: Carrier) -> None:
     assert (await visitor.client.get("/auth/session", headers=new)).status_code == 200
     async with place.client() as thief:
         assert problem(await thief.get("/auth/session", headers=old)) == (401, "invalid_token")
+    if carrier is Carrier.BEARER:
+        refresh = {"refresh_token": visitor.out["refresh_token"]}
+        assert (await visitor.client.post("/auth/refresh", json=refresh)).status_code == 200
 
 
 async def test_a_borrowed_token_cannot_step_up(place: Place) -> None:

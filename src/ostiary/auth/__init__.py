@@ -4,6 +4,7 @@
 through (store, vault, methods) reach it as ports.
 """
 
-from ostiary.auth.verbs import Auth, Issued
+from ostiary.auth.issue import Issued, Minted
+from ostiary.auth.verbs import Auth
 
-__all__ = ["Auth", "Issued"]
+__all__ = ["Auth", "Issued", "Minted"]

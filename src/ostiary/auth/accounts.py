@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from ostiary.auth.throttles import Throttles
 from ostiary.auth.work import Work, Works
-from ostiary.core.assurance import Proof
+from ostiary.core.assurance import Proof, outdated
 from ostiary.core.base64url import encode_base64url
-from ostiary.core.decision import Denied, Reason
+from ostiary.core.decision import Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.network import neighbourhood
@@ -22,7 +22,7 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """Everything that can be done to an account. `actor` is who does it: a user's id, or `cli`."""
+    """Everything that can be done to an account. `actor` is who does it: a user's id, `cli` or `settings`."""
 
     store: Store
     works: Works
@@ -101,8 +101,9 @@ class Accounts:
         async with self.works.begin() as work:
             # Read again: a login at the same moment may have hashed the same password anew, and that is no change.
             now = await work.tx.credentials.get(old.id)
-            if now is None or now.version != proof.credential_version:
-                raise Refused(Reason.BAD_CREDENTIALS)
+            refused = outdated(proof, user=await work.tx.users.get(proof.user_id), credential=now)
+            if refused is not None or now is None:
+                raise Refused(Reason.BAD_CREDENTIALS if refused is None else refused.reason)
             if not await work.tx.credentials.swap(now, credential):
                 raise Unavailable("the password changed at the same moment; try again")
             await self.throttles.give_back(work.tx, proof.taken)
@@ -191,15 +192,6 @@ class Accounts:
     async def _credential(self, credential_id: str) -> Credential | None:
         async with self.store.read() as tx:
             return await tx.credentials.get(credential_id)
-
-
-def refusal(user: User | None, credential: Credential | None, proof: Proof) -> Denied | None:
-    """Say why a proof lets nobody in any more, or `None`: the user may be gone, disabled, or have another password."""
-    if user is None or credential is None or credential.user_id != proof.user_id:
-        return Denied(Reason.BAD_CREDENTIALS)
-    if credential.version != proof.credential_version:
-        return Denied(Reason.BAD_CREDENTIALS)
-    return Denied(Reason.USER_DISABLED) if user.disabled_at is not None else None
 
 
 async def _user(work: Work, user_id: str) -> User:

@@ -52,6 +52,14 @@ class Throttles:
             else:
                 await tx.counters.remove(key)
 
+    async def undo(self, keys: Iterable[str]) -> None:
+        """Take one try back from each counter: it was never made."""
+        async with self._store.write() as tx:
+            for key in keys:
+                counter = await tx.counters.get(key)
+                if counter is not None:
+                    await tx.counters.put(key, replace(counter, count=max(0, counter.count - 1)))
+
 
 _FORGIVEN = tuple(f"{limit.name}:" for limit in (LOGIN_ACCOUNT, PROOF_USER))
 

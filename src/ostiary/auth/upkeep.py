@@ -5,6 +5,7 @@ Nothing of it is ever done within a request, and no step of it holds the store f
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ from ostiary.errors import OstiaryError
 from ostiary.feed.follower import Follower
 from ostiary.guard import Guard
 from ostiary.ports import Clock, Store
+
+log = logging.getLogger("ostiary.auth")
 
 _WRITE_SEEN_EVERY = timedelta(seconds=15)
 _PURGE_EVERY = timedelta(minutes=1)
@@ -39,7 +42,7 @@ class Upkeep:
 
     async def start(self) -> None:
         """Make the first round, so that memory may answer, and begin."""
-        await self._follower.catch_up()
+        await self._follower.begin()
         self._tasks = [
             asyncio.create_task(self._follower.run(), name="ostiary-follow"),
             asyncio.create_task(_repeat(self.write_seen, _WRITE_SEEN_EVERY), name="ostiary-seen"),
@@ -101,5 +104,9 @@ class Upkeep:
 async def _repeat(step: Callable[[], Awaitable[None]], every: timedelta) -> None:
     while True:
         await asyncio.sleep(every.total_seconds())
-        with contextlib.suppress(OstiaryError):
+        try:
             await step()
+        except OstiaryError:
+            pass  # the store cannot answer now; the next time will do
+        except Exception as error:  # noqa: BLE001 - what goes on beside requests must go on
+            log.warning("%s failed: %r", step.__name__, type(error))

@@ -15,25 +15,26 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import assert_never
 from urllib.parse import urlsplit
 
-from ostiary.auth.accounts import Accounts, refusal
-from ostiary.auth.keyring import Keys
+from ostiary.auth.accounts import Accounts
+from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
+from ostiary.auth.keys import Keys
 from ostiary.auth.throttles import Throttles
 from ostiary.auth.upkeep import Upkeep
 from ostiary.auth.work import Works
 from ostiary.core.access import Principal, Roles
-from ostiary.core.assurance import Proof, acr
+from ostiary.core.assurance import Proof, outdated
 from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.floor import Floors
 from ostiary.core.identifier import email as canonical_email
-from ostiary.core.keys import Keyring, Purpose
+from ostiary.core.keys import Keyring
 from ostiary.core.network import neighbourhood
 from ostiary.core.policy import WEB, Policy
 from ostiary.core.session import (
@@ -48,35 +49,19 @@ from ostiary.core.session import (
     Session,
     Unknown,
     dead,
+    minting,
     present,
     risen,
 )
 from ostiary.core.site import Site
 from ostiary.core.throttle import LOGIN_ACCOUNT, LOGIN_ADDRESS, PROOF_USER
-from ostiary.core.token import AccessToken, TooLarge, make_csrf_token, make_session_token, mint, read_session_token
-from ostiary.core.user import Account, User
-from ostiary.errors import Misconfigured, Refused
+from ostiary.core.token import read_session_token
+from ostiary.core.user import Account
+from ostiary.errors import Misconfigured, Refused, Unavailable
 from ostiary.feed.follower import Follower
 from ostiary.guard import Guard, Headers
 from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Transaction, Vault
 from ostiary.system import SystemClock, SystemEntropy
-
-CLIENT_ID = "ostiary"
-"""The `client_id` of whoever logs in here directly (RFC 9068 section 2.2)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """What a client receives: its session, and the secrets that carry it."""
-
-    session: Session
-    account: Account
-    session_token: str = field(repr=False)
-    """The cookie's value, or the refresh token."""
-    access_token: str | None = field(default=None, repr=False)
-    expires_in: int = 0
-    """Seconds that the access token lives."""
-    csrf_token: str = field(default="", repr=False)
 
 
 class Auth:
@@ -139,6 +124,7 @@ class Auth:
             clock=clock,
             follower=follower,
         )
+        self._issuer = Issuer(issuer=site.issuer, audience=self.audience, policy=policy, entropy=entropy)
         self._starting = asyncio.Lock()
         self._loading = asyncio.Lock()
         self.started = False
@@ -153,7 +139,6 @@ class Auth:
         audience: str | None = None,
         trusted_origins: Sequence[str] = (),
         roles: Mapping[str, Sequence[str]] | None = None,
-        key_file: str | Path | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
     ) -> "Auth":
@@ -169,7 +154,6 @@ class Auth:
             audience: Who access tokens are for. The issuer itself, if not given.
             trusted_origins: Other origins whose pages may act for a logged-in user, written exactly.
             roles: What each role permits. If not given, what was defined last stays.
-            key_file: Where the master key is, if not beside the database.
             migrate: Whether to make or upgrade the schema at the start. Otherwise an old one is refused.
             sink: Hears of every audit record.
 
@@ -177,6 +161,7 @@ class Auth:
             Misconfigured: the issuer or an origin cannot be used.
         """
         # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
+        from ostiary.keys.master import master_key_file  # noqa: PLC0415
         from ostiary.keys.vault import SealedVault  # noqa: PLC0415
         from ostiary.methods.password import Password  # noqa: PLC0415
         from ostiary.stores.sql import SqlStore, sqlite_url  # noqa: PLC0415
@@ -185,9 +170,9 @@ class Auth:
         entropy = SystemEntropy()
         return cls(
             store=SqlStore(sqlite_url(file), migrate=migrate),
-            vault=SealedVault(Path(key_file or f"{file}.key"), entropy=entropy),
+            vault=SealedVault(master_key_file(file), entropy=entropy),
             password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
-            site=site(issuer, trusted_origins),
+            site=_site(issuer, trusted_origins),
             clock=SystemClock(),
             entropy=entropy,
             policy=policy,
@@ -207,6 +192,8 @@ class Auth:
         async with self._starting:
             if self.started:
                 return
+            self._loading = asyncio.Lock()
+            self.guard.begin()
             self._password.open()
             await self._store.open()
             await self.keys.ensure()
@@ -223,6 +210,7 @@ class Auth:
                 await self._upkeep.stop()
                 await self._store.close()
                 self._password.close()
+        self._starting = asyncio.Lock()  # the next start may be in another event loop
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Auth"]:
@@ -258,13 +246,21 @@ class Auth:
         """
         canonical = canonical_email(address) or address[:254]
         taken = await self._throttles.take({LOGIN_ACCOUNT: canonical, LOGIN_ADDRESS: neighbourhood(ip)})
-        proof = await self._password.prove(self._store, address=address, password=password, now=self.clock.now())
+        try:
+            proof = await self._password.prove(self._store, address=address, password=password, now=self.clock.now())
+        except Unavailable:
+            await self._throttles.undo(taken)
+            raise
         return await self._proved(proof, taken, user_id="", ip=ip)
 
     async def prove_again(self, user_id: str, password: str, *, ip: str = "") -> Proof:
         """Prove a user who has a session already, once more by password. Raises as `prove` does."""
         taken = await self._throttles.take({PROOF_USER: user_id})
-        proof = await self._password.reprove(self._store, user_id=user_id, password=password, now=self.clock.now())
+        try:
+            proof = await self._password.reprove(self._store, user_id=user_id, password=password, now=self.clock.now())
+        except Unavailable:
+            await self._throttles.undo(taken)
+            raise
         return await self._proved(proof, taken, user_id=user_id, ip=ip)
 
     async def _proved(self, proof: Proof | Denied, taken: tuple[str, ...], *, user_id: str, ip: str) -> Proof:
@@ -294,9 +290,13 @@ class Auth:
                 created_at=now,
                 last_seen_at=now,
                 expires_at=now + self.policy.session_life,
-                tokens_until=self._token_end(now) if carrier is Carrier.BEARER else now,
+                tokens_until=now,
                 turned_at=now,
             )
+            if carrier is Carrier.BEARER:
+                session = minting(session, now=now, policy=self.policy)
+            for oldest in (await work.tx.sessions.of(session.user_id))[: -self.policy.most_sessions + 1 or None]:
+                await work.end(oldest, Kind.REVOKED, actor=session.user_id)
             await work.tx.sessions.add(session)
             await self._throttles.give_back(work.tx, proof.taken)
             work.tell(
@@ -307,7 +307,7 @@ class Auth:
                 ip=device.ip,
                 carrier=carrier,
             )
-        return self._issue(session, account, now)
+            return self._issuer.issue(self.keyring, session, account, now)
 
     async def step_up(self, who: Principal, proof: Proof) -> Issued:
         """Raise the caller's session by a new proof of its own user. What was minted before, and the old cookie, die.
@@ -317,7 +317,7 @@ class Auth:
                 carrier but a token that its cookie gave away.
         """
         async with self._works.begin() as work:
-            session = await self._live(work.tx, who.session_id, work.now)
+            session, _ = await self._live(work.tx, who.session_id, work.now)
             if session.carrier is not who.carrier:
                 raise Refused(Reason.WRONG_CARRIER)
             if session.user_id != proof.user_id:
@@ -325,12 +325,11 @@ class Auth:
             account = await self._still_proved(work.tx, proof)
             raised = risen(session, amr=proof.amr, auth_time=proof.at)
             if session.carrier is Carrier.BEARER:
-                raised = replace(raised, tokens_until=max(session.tokens_until, self._token_end(work.now)))
+                raised = minting(raised, now=work.now, policy=self.policy)
             await work.swap(session, raised)
             await self._throttles.give_back(work.tx, proof.taken)
             work.tell(Kind.STEPPED_UP, user_id=session.user_id, session_id=session.id, actor=session.user_id)
-            now = work.now
-        return self._issue(raised, account, now)
+            return self._issuer.issue(self.keyring, raised, account, work.now)
 
     # -------------------------------------------------------------------------------------------- carry on
 
@@ -349,11 +348,12 @@ class Auth:
             now = work.now
             session, account = await self._session_and_account(work.tx, token.sid)
             answer = present(session, token.n, now=now, policy=self.policy)
-            outcome: Session | Reason
+            outcome: Issued | Reason
             match answer:
                 case Advance(turned) | Retry(turned) | Reissue(turned):
-                    outcome = replace(turned, tokens_until=max(session.tokens_until, self._token_end(now)))
-                    await work.swap(session, outcome)
+                    turned = minting(turned, now=now, policy=self.policy)
+                    await work.swap(session, turned)
+                    outcome = self._issuer.issue(self.keyring, turned, account, now)
                 case Reused(ended):
                     await work.swap(session, ended)
                     work.tell(Kind.TOKEN_REUSED, user_id=session.user_id, session_id=session.id, number=str(token.n))
@@ -368,25 +368,22 @@ class Auth:
                     assert_never(answer)
         if isinstance(outcome, Reason):
             raise Refused(outcome)
-        return self._issue(outcome, account, now)
+        return outcome
 
-    async def mint(self, principal: Principal) -> Issued:
-        """Give a session that is carried by a cookie a short access token, for calls to other places.
+    async def mint(self, who: Principal) -> Minted:
+        """Give the holder of a cookie a short access token of its session, for calls to other places.
 
         Raises:
-            Refused: the session is over, or may do other things by now than the caller knew.
+            Refused: the session is over, may do other things by now than the caller knew, or its cookie was not shown.
         """
         async with self._works.begin() as work:
-            session, account = await self._session_and_account(work.tx, principal.session_id)
-            over = dead(session, now=work.now, policy=self.policy)
-            if over is not None:
-                raise Refused(over.reason)
-            if session.revision != principal.revision:
+            session, account = await self._live(work.tx, who.session_id, work.now)
+            if session.carrier is not Carrier.COOKIE or who.carrier is not Carrier.COOKIE:
+                raise Refused(Reason.WRONG_CARRIER)
+            if session.revision != who.revision:
                 raise Refused(Reason.SUPERSEDED)
-            used = replace(session, tokens_until=max(session.tokens_until, self._token_end(work.now)))
-            await work.swap(session, used)
-            now = work.now
-        return self._issue(used, account, now, with_access_token=True)
+            await work.swap(session, minting(session, now=work.now, policy=self.policy))
+            return self._issuer.mint(self.keyring, session, account.user, work.now)
 
     async def authenticate(self, headers: Headers, method: str) -> Principal | Denied:
         """Say who is asking: from memory, or from the store when memory cannot say."""
@@ -424,11 +421,7 @@ class Auth:
             Refused: it is over.
         """
         async with self._store.read() as tx:
-            session, account = await self._session_and_account(tx, session_id)
-        over = dead(session, now=self.clock.now(), policy=self.policy)
-        if over is not None:
-            raise Refused(over.reason)
-        return session, account
+            return await self._live(tx, session_id, self.clock.now())
 
     async def sessions(self, user_id: str) -> Sequence[Session]:
         """Return a user's live sessions, the oldest first."""
@@ -452,10 +445,6 @@ class Auth:
             work.tell(Kind.DEVICE_RENAMED, user_id=user_id, session_id=session_id, actor=user_id)
             return renamed
 
-    def csrf_token(self, session_id: str) -> str:
-        """Return the token that a client which is no browser shows with its cookie."""
-        return make_csrf_token(session_id, key=self.keyring.mac(Purpose.CSRF, now=self.clock.now()))
-
     # -------------------------------------------------------------------------------------------- private
 
     async def _session_and_account(self, tx: Transaction, session_id: str) -> tuple[Session, Account]:
@@ -464,18 +453,16 @@ class Auth:
             raise Refused(Reason.NO_SESSION)
         return session, await self._account(tx, session.user_id)
 
-    async def _live(self, tx: Transaction, session_id: str, now: datetime) -> Session:
-        session = await tx.sessions.get(session_id)
-        if session is None:
-            raise Refused(Reason.NO_SESSION)
+    async def _live(self, tx: Transaction, session_id: str, now: datetime) -> tuple[Session, Account]:
+        session, account = await self._session_and_account(tx, session_id)
         over = dead(session, now=now, policy=self.policy)
         if over is not None:
             raise Refused(over.reason)
-        return session
+        return session, account
 
     async def _still_proved(self, tx: Transaction, proof: Proof) -> Account:
         user = await tx.users.get(proof.user_id)
-        refused = refusal(user, await tx.credentials.get(proof.credential_id), proof)
+        refused = outdated(proof, user=user, credential=await tx.credentials.get(proof.credential_id))
         if refused is not None:
             raise Refused(refused.reason)
         return await self._account(tx, proof.user_id)
@@ -488,51 +475,8 @@ class Auth:
             raise Refused(Reason.USER_DISABLED)
         return Account(user=user, identifiers=tuple(await tx.identifiers.of(user_id)))
 
-    def _token_end(self, now: datetime) -> datetime:
-        return datetime.fromtimestamp(int(now.timestamp()), UTC) + self.policy.access_life
 
-    def _issue(
-        self, session: Session, account: Account, now: datetime, *, with_access_token: bool | None = None
-    ) -> Issued:
-        """Make what the client holds. Nothing is stored: every value follows from the session and the keys."""
-        is_bearer = session.carrier is Carrier.BEARER
-        key = self.keyring.mac(Purpose.SESSION, now=now)
-        return Issued(
-            session=session,
-            account=account,
-            session_token=make_session_token(session.carrier, session.id, session.issued, key=key),
-            access_token=self._access_token(session, account.user, now) if with_access_token or is_bearer else None,
-            expires_in=int(self.policy.access_life.total_seconds()),
-            csrf_token="" if is_bearer else self.csrf_token(session.id),
-        )
-
-    def _access_token(self, session: Session, user: User, now: datetime) -> str:
-        end = min(self._token_end(now), session.expires_at)
-        token = AccessToken(
-            iss=self.site.issuer,
-            sub=user.id,
-            aud=self.audience,
-            client_id=session.client_id,
-            iat=int(now.timestamp()),
-            exp=int(end.timestamp()),
-            jti=encode_base64url(self._entropy.bytes(12)),
-            sid=session.id,
-            rev=session.revision,
-            auth_time=int(session.auth_time.timestamp()),
-            acr=acr(session.amr),
-            amr=session.amr,
-            roles=user.roles,
-        )
-        minted = mint(token, key=self.keyring.signer(now=now), policy=self.policy)
-        if isinstance(minted, TooLarge):
-            raise Misconfigured(
-                f"the access token of user {user.id} has {minted.size} bytes, over its budget of {minted.budget}; "
-                f"the claim {minted.claim!r} is too large"
-            )
-        return minted
-
-
-def site(issuer: str, trusted_origins: Sequence[str]) -> Site:
+def _site(issuer: str, trusted_origins: Sequence[str]) -> Site:
     """Make a site, or say in one line why its words cannot be used."""
     try:
         return Site.of(issuer, trusted=tuple(trusted_origins))

@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OstiaryError as error:
         complain(str(error))
         sys.exit(1)
+    except TimeoutError:
+        complain("no answer in time; try again")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

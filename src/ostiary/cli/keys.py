@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -18,6 +18,7 @@ keys = typer.Typer(name="keys", help="What signs: list, rotate, retire.", no_arg
 keys.callback()(group)
 
 _COLUMNS = ("purpose", "state", "algorithm", "signs_from", "verifies_until", "id")
+_LONGEST_LEAD: Final = 365 * 24 * 60 * 60
 
 
 def shown(record: KeyRecord, records: Sequence[KeyRecord], now: datetime) -> dict[str, Any]:
@@ -55,6 +56,8 @@ def rotate(
     ] = None,
 ) -> None:
     """Publish a new key. It signs a little later; what the old one signed stays good until it dies by itself."""
+    if lead is not None and lead > _LONGEST_LEAD:
+        raise Invalid("--lead", f"at most {_LONGEST_LEAD} seconds, which is a year")
 
     async def act(auth: Auth) -> dict[str, Any]:
         least = math.ceil(auth.policy.lease.total_seconds())

@@ -13,9 +13,8 @@ import typer
 
 from ostiary.auth import Auth
 from ostiary.cli.output import Output
-from ostiary.errors import Misconfigured
-from ostiary.server.data import check_folder, is_new, open_auth
-from ostiary.server.settings import Settings, load
+from ostiary.server.data import check_folder, open_auth
+from ostiary.server.settings import KEY, Settings, load
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,10 +29,10 @@ _JSON: Final = "ostiary.json"
 _Config = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="The settings file.", rich_help_panel=_PANEL)
 ]
-_Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="The data folder.", rich_help_panel=_PANEL)]
-_Store = Annotated[str | None, typer.Option("--store", metavar="URL", help="The store.", rich_help_panel=_PANEL)]
+_Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help=KEY["data"].help, rich_help_panel=_PANEL)]
+_Store = Annotated[str | None, typer.Option("--store", metavar="URL", help=KEY["store"].help, rich_help_panel=_PANEL)]
 _Issuer = Annotated[
-    str | None, typer.Option("--issuer", metavar="URL", help="The origin that users see.", rich_help_panel=_PANEL)
+    str | None, typer.Option("--issuer", metavar="URL", help=KEY["issuer"].help, rich_help_panel=_PANEL)
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, and nothing else.", rich_help_panel=_PANEL)]
 
@@ -53,9 +52,8 @@ class Given:
     def run(self, act: Callable[[Auth], Awaitable[T]]) -> T:
         """Do something with the `Auth` of a service that has been set up. It may be running meanwhile."""
         settings = self.settings()
-        check_folder(settings.data)
-        if is_new(settings):
-            raise Misconfigured(f"there is no database {settings.database}; run: ostiary init")
+        if settings.owns_folder:
+            check_folder(settings.data)
 
         async def acted() -> T:
             async with open_auth(settings).running() as auth:

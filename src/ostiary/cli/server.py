@@ -16,9 +16,9 @@ from rich.text import Text
 from ostiary.cli.options import Given
 from ostiary.errors import Misconfigured
 from ostiary.server.check import judge, look
-from ostiary.server.data import check_folder, is_new, prepare
-from ostiary.server.settings import Settings
-from ostiary.stores.sql.place import revision
+from ostiary.server.data import check_folder, prepare
+from ostiary.server.settings import KEY, Settings
+from ostiary.stores.sql.place import revision, sqlite_url
 
 _WHO = '"email":"ada@example.com","password":"a lantern in the harbour"'
 
@@ -30,21 +30,21 @@ def init(given: Given) -> None:
     sentence = "made" if fresh else "everything was there already:"
     given.out.done(
         f"{sentence} {settings.database} and {settings.key_file}",
-        {"made": fresh, "data": settings.data, "database": settings.database, "key_file": settings.key_file},
+        {"made": fresh, "database": settings.database, "key_file": settings.key_file},
     )
 
 
 def serve(
     given: Given,
-    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where to listen. [127.0.0.1]")] = None,
-    port: Annotated[str | None, typer.Option(metavar="PORT", help="On which port. [8000]")] = None,
-    workers: Annotated[str | None, typer.Option(metavar="N", help="How many processes answer. [1]")] = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help=KEY["host"].help)] = None,
+    port: Annotated[str | None, typer.Option(metavar="PORT", help=KEY["port"].help)] = None,
+    workers: Annotated[str | None, typer.Option(metavar="N", help=KEY["workers"].help)] = None,
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM. Makes what is missing at the first start."""
     from ostiary.server.serve import serve as run  # noqa: PLC0415 - other commands start faster without granian
 
     settings = given.settings(host=host, port=port, workers=workers)
-    raise typer.Exit(run(settings, ready=lambda: _welcome(given, settings)))
+    raise typer.Exit(run(settings, ready=lambda address: _welcome(given, settings, address)))
 
 
 def migrate(given: Given) -> None:
@@ -52,11 +52,12 @@ def migrate(given: Given) -> None:
     from ostiary.stores.sql.migrations import upgrade  # noqa: PLC0415 - other commands start faster without alembic
 
     settings = given.settings()
-    check_folder(settings.data)
-    if is_new(settings):
-        raise Misconfigured(f"there is no database {settings.database}; run: ostiary init")
+    if settings.owns_folder:
+        check_folder(settings.data)
     before = revision(settings.database)
-    upgrade(settings.store)
+    if before is None:
+        raise Misconfigured(f"the database {settings.database} is empty; run: ostiary init")
+    upgrade(sqlite_url(settings.database))
     after = revision(settings.database)
     sentence = f"the schema was {after} already; nothing to do" if before == after else f"the schema is {after} now"
     given.out.done(sentence, {"before": before, "after": after})
@@ -98,12 +99,11 @@ def tries(base: str) -> list[str]:
     ]
 
 
-def _welcome(given: Given, settings: Settings) -> None:
+def _welcome(given: Given, settings: Settings, address: str) -> None:
     """Say where the service is, and what to try."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - where to look for it
-    base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    base = f"http://{f'[{address}]' if ':' in address else address}:{settings.port}"
     if given.out.json:
-        facts = {"address": base, "issuer": settings.issuer, "data": settings.data, "workers": settings.workers}
+        facts = {"address": base, "issuer": settings.issuer, "database": settings.database, "workers": settings.workers}
         given.out.record({**facts, "pid": os.getpid()})
         return
     if settings.log_format == "json":
@@ -111,7 +111,7 @@ def _welcome(given: Given, settings: Settings) -> None:
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     lines = [
         Text("Ostiary", style="bold").append(f" is at {base}, with {workers}. Ctrl-C stops it.", style="not bold"),
-        Text(f"Users see {settings.issuer}; everything is in {settings.data}", style="dim"),
+        Text(f"Users see {settings.issuer}; everything is in {settings.database.parent}", style="dim"),
         Text(),
         Text("Try it:", style="bold"),
         *(Text(f"  {line}", style="cyan") for line in tries(base)),

@@ -57,22 +57,18 @@ class Requirement:
 
     role: str | None = None
     permission: str | None = None
-    scope: str | None = None
     fresh: timedelta | None = None
 
     def __post_init__(self) -> None:
-        if self.role == "" or self.permission == "" or self.scope == "":
-            raise ValueError("a required role, permission or scope cannot be empty")
+        if self.role == "" or self.permission == "":
+            raise ValueError("a required role or permission cannot be empty")
 
 
 def meets(requirement: Requirement, principal: Principal, *, now: datetime) -> Denied | None:
     """Say why a principal does not meet a requirement, or `None` when it does. Freshness is asked last."""
-    lacks = (
-        (requirement.role is not None and requirement.role not in principal.roles)
-        or (requirement.permission is not None and requirement.permission not in principal.permissions)
-        or (requirement.scope is not None and requirement.scope not in principal.scope)
-    )
-    if lacks:
+    if requirement.role is not None and requirement.role not in principal.roles:
+        return Denied(Reason.FORBIDDEN)
+    if requirement.permission is not None and requirement.permission not in principal.permissions:
         return Denied(Reason.FORBIDDEN)
     if requirement.fresh is not None:
         return fresh(principal.auth_time, now=now, within=requirement.fresh)

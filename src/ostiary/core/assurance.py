@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.user import Credential, User
 
 _FACTOR = {
     "pwd": "know",
@@ -33,6 +34,15 @@ class Proof:
     credential_version: int
     taken: tuple[str, ...] = ()
     """The throttle counters that this proof used up. A login gives them back."""
+
+
+def outdated(proof: Proof, *, user: User | None, credential: Credential | None) -> Denied | None:
+    """Say why a proof is worth nothing any more, or `None`: the user is gone or disabled, or the credential changed."""
+    if user is None or credential is None or credential.user_id != proof.user_id:
+        return Denied(Reason.BAD_CREDENTIALS)
+    if credential.version != proof.credential_version:
+        return Denied(Reason.BAD_CREDENTIALS)
+    return Denied(Reason.USER_DISABLED) if user.disabled_at is not None else None
 
 
 def aal(amr: tuple[str, ...]) -> int:

@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One audit record. `actor` is a user id, `cli`, or empty when nobody was known yet."""
+    """One audit record. `actor` is a user's id, `cli`, `settings`, or empty when nobody was known yet."""
 
     kind: Kind
     at: datetime

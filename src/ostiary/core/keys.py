@@ -3,8 +3,8 @@
 | a key is          | while                                          | signs | verifies | in the JWKS |
 |-------------------|------------------------------------------------|-------|----------|-------------|
 | published         | now < signs_from                               | no    | yes      | yes         |
-| current           | the newest with signs_from <= now              | yes   | yes      | yes         |
-| old               | a newer one signs, now < verifies_until        | no    | yes      | yes         |
+| current           | with signs_from <= now, the one that ends last | yes   | yes      | yes         |
+| old               | another signs, now < verifies_until            | no    | yes      | yes         |
 | done, or retired  | now >= verifies_until                          | no    | no       | no          |
 
 A new key is published before it signs, and an old one verifies until the last thing it signed is dead, so a rotation
@@ -13,7 +13,7 @@ refuses nobody. To retire a key is to set its `verifies_until` to now.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -89,8 +89,8 @@ class Keyring:
     """All keys that something may be signed or verified with. Immutable: a change is a new keyring."""
 
     def __init__(self, *, macs: Iterable[MacKey], signatures: Iterable[SignatureKey]) -> None:
-        self._macs: list[MacKey] = sorted(macs, key=_newest_first, reverse=True)
-        self._signatures: list[SignatureKey] = sorted(signatures, key=_newest_first, reverse=True)
+        self._macs: list[MacKey] = sorted(macs, key=_rank, reverse=True)
+        self._signatures: list[SignatureKey] = sorted(signatures, key=_rank, reverse=True)
         self._by_header = {key.header: key for key in self._signatures}
 
     def __repr__(self) -> str:
@@ -132,8 +132,9 @@ class Keyring:
         return {"keys": [key.jwk for key in self._signatures if _verifies(key, now)]}
 
 
-def _newest_first(key: MacKey | SignatureKey) -> tuple[datetime, str]:
-    return key.signs_from, key.id
+def _rank(key: MacKey | SignatureKey) -> tuple[datetime, datetime, str]:
+    """Order keys: one that nothing ends comes before one whose end is set, whatever a later rotation has overtaken."""
+    return key.verifies_until or datetime.max.replace(tzinfo=UTC), key.signs_from, key.id
 
 
 def _verifies(key: MacKey | SignatureKey, now: datetime) -> bool:

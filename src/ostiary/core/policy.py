@@ -1,4 +1,4 @@
-"""Every number and switch, in one frozen record with named profiles.
+"""The numbers and switches that an application chooses, in one frozen record with named profiles.
 
 Sources: NIST SP 800-63B-4 sections 2.1.3, 2.2.3, 2.3.3 (session limits) and 3.1.1.2 (passwords); OWASP's password
 storage cheat sheet (Argon2id: m = 19 MiB, t = 2, p = 1).
@@ -59,6 +59,8 @@ class Policy:
     """The most a session lasts from its login, whatever its activity."""
     idle_life: timedelta
     """The most a session lasts without a request."""
+    most_sessions: int = 100
+    """The most live sessions of one user. One login more ends the oldest."""
     access_life: timedelta = 10 * _MINUTE
     """How long an access token is good if nothing ends it earlier."""
     grace: timedelta = 30 * _SECOND
@@ -101,6 +103,7 @@ class Policy:
                 f"RS256 signatures are long: token_budget must be at least {_RS256_BUDGET}",
             ),
             (self.access_life > _HOUR, "access_life above 1 h: what a thief holds would live too long"),
+            (self.most_sessions < 1, "most_sessions must be at least 1"),
             (self.idle_life > self.session_life, "idle_life must not be longer than session_life"),
             (
                 self.idle_life < 2 * self.seen_every,
@@ -127,7 +130,10 @@ WEB = Policy(name="web", session_life=30 * _DAY, idle_life=14 * _DAY)
 NIST_AAL2 = Policy(
     name="nist-aal2", session_life=24 * _HOUR, idle_life=_HOUR, password=PasswordPolicy(shortest=15, least_strength=3)
 )
-"""NIST SP 800-63B-4 section 2.2.3: 24 h overall, 1 h without activity; 15 characters where a password stands alone."""
+"""The session limits of AAL2 (NIST SP 800-63B-4 section 2.2.3): 24 h overall, 1 h without activity; and 15 characters.
+
+It asks for no second factor: with a password alone a session is `aal1`, and says so.
+"""
 
 NIST_AAL3 = Policy(
     name="nist-aal3",
@@ -135,7 +141,7 @@ NIST_AAL3 = Policy(
     idle_life=15 * _MINUTE,
     password=PasswordPolicy(shortest=15, least_strength=3),
 )
-"""NIST SP 800-63B-4 section 2.3.3: 12 h overall, 15 min without activity."""
+"""The session limits of AAL3 (NIST SP 800-63B-4 section 2.3.3): 12 h overall, 15 min without activity."""
 
 CHEAPEST = Policy(
     name="cheapest",

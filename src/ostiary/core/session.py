@@ -24,9 +24,13 @@ rotations within one second, a clock that jumps or a restart change nothing. A c
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.policy import Policy
+
+COMPARED: Final = ("accepted", "issued", "kept", "revision")
+"""The fields that a store compares before it swaps: while none has changed, the session is in the state it was read."""
 
 
 class Carrier(StrEnum):
@@ -93,6 +97,16 @@ def ends_at(session: Session, *, policy: Policy) -> datetime:
     return min(session.expires_at, session.created_at + policy.session_life)
 
 
+def token_end(session: Session, *, now: datetime, policy: Policy) -> datetime:
+    """Return when an access token minted now dies by itself: a whole second, and never after its session."""
+    return min(now + policy.access_life, ends_at(session, policy=policy)).replace(microsecond=0)
+
+
+def minting(session: Session, *, now: datetime, policy: Policy) -> Session:
+    """Return the session as it is once an access token was minted from it."""
+    return replace(session, tokens_until=max(session.tokens_until, token_end(session, now=now, policy=policy)))
+
+
 def risen(session: Session, *, amr: tuple[str, ...], auth_time: datetime) -> Session:
     """Return the session after a step-up: a new proof, and a new revision that kills whatever was cached or minted.
 
@@ -140,7 +154,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Reissue:
-    """A retry that comes late: a new successor is handed out and the one before it is dead."""
+    """A retry that comes late: a new successor is handed out, and the one before it is dead unless it is kept."""
 
     session: Session
 
@@ -170,7 +184,6 @@ class Unknown:
 
 
 Answer = Advance | Retry | Reissue | Dead | Late | Reused | Unknown
-Granted = Advance | Retry | Reissue
 
 
 def present(session: Session, n: int, *, now: datetime, policy: Policy) -> Answer:

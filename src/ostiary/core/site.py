@@ -22,14 +22,15 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER = "X-CSRF-Token"
+"""The header in which a client that is no browser shows the session's token. Its case means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where we live: the issuer, its origin, and the other origins that may act for its users."""
+    """Where we live: the issuer, which is our origin, and the other origins that may act for its users."""
 
     issuer: str
-    origin: str
     secure: bool
     trusted: frozenset[str]
 
@@ -41,8 +42,7 @@ class Site:
             ValueError: the issuer is no plain origin, or is `http://` anywhere but on this machine; or a trusted origin
                 is not written exactly as a browser sends it.
         """
-        origin = _origin(issuer)
-        if origin is None or origin != issuer:
+        if _origin(issuer) != issuer:
             raise ValueError(
                 f"the issuer {issuer!r} must be an origin such as https://id.example, with no path and no final slash"
             )
@@ -54,17 +54,12 @@ class Site:
                 raise ValueError(
                     f"the trusted origin {other!r} must be written as a browser sends it: scheme://host[:port]"
                 )
-        return cls(issuer=issuer, origin=origin, secure=secure, trusted=frozenset(trusted))
+        return cls(issuer=issuer, secure=secure, trusted=frozenset(trusted))
 
     @property
     def cookie_name(self) -> str:
         """The session cookie's name. `__Host-` keeps siblings and plain http from setting it (RFC 6265bis 4.1.3.2)."""
         return "__Host-ostiary" if self.secure else "ostiary"
-
-    @property
-    def csrf_header(self) -> str:
-        """The header in which a client that is no browser shows the session's token."""
-        return "x-csrf-token"
 
 
 class Meant(Enum):
@@ -80,7 +75,7 @@ def meant(method: str, *, fetch_site: str | None, origin: str | None, site: Site
     if method in SAFE_METHODS or fetch_site in ("same-origin", "none"):
         return Meant.YES
     if origin is not None:
-        return Meant.YES if origin == site.origin or origin in site.trusted else Meant.NO
+        return Meant.YES if origin == site.issuer or origin in site.trusted else Meant.NO
     return Meant.SHOW_TOKEN if fetch_site is None else Meant.NO
 
 

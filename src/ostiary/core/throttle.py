@@ -6,8 +6,8 @@
 | `free` or more            | wait `first`, doubled for each try beyond, never longer than `longest` |
 | none within `forget`      | the count starts over                                             |
 
-The wait is counted from the last try that was let through, so that knocking during a wait does not lengthen it and
-nobody can be kept out for good by someone else's failures.
+The wait is counted from the last try that was let through, so that knocking during a wait does not lengthen it. Who
+guesses at an account without end makes its owner wait, too: what spares a known device is not here yet.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,8 @@ def attempt(counter: Counter | None, limit: Limit, *, now: datetime) -> Allowed 
     if counter is None or now - counter.at >= limit.forget:
         return Allowed(Counter(count=1, at=now))
     if counter.count >= limit.free:
-        left = counter.at + _wait(counter.count - limit.free, limit) - now
+        wait = _wait(counter.count - limit.free, limit)
+        left = min(counter.at + wait - now, wait)
         if left > timedelta(0):
             return Wait(max(1, -(-left // timedelta(seconds=1))))
     return Allowed(Counter(count=counter.count + 1, at=max(counter.at, now)))

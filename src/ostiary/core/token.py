@@ -70,6 +70,11 @@ def looks_like_session_token(value: str) -> bool:
     return value.startswith("os1")
 
 
+def sid_named_by(cookie: bytes) -> bytes | None:
+    """Return the session that a cookie's value names, without believing it. `None` when it has not the form of one."""
+    return cookie[5:27] if cookie.startswith(b"os1c.") else None
+
+
 def make_csrf_token(sid: str, *, key: MacKey) -> str:
     """Make the token that a client without `Sec-Fetch-Site` and `Origin` sends with a cookie. Bound to the session."""
     return _mac(key, f"csrf.{sid}")

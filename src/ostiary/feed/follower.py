@@ -37,18 +37,24 @@ class Follower:
         self._asking = asyncio.Lock()
         self._renewed_at = float("-inf")
 
+    async def begin(self) -> None:
+        """Make the first rounds, in this event loop. A long snapshot may take its time: the lease counts from the asking."""
+        self._asking = asyncio.Lock()
+        async with self._asking:
+            await self._ask()
+
     async def run(self) -> None:
-        """Follow for ever. What goes wrong is logged once, and tried again."""
+        """Follow for ever. Whatever goes wrong is logged once and tried again: meanwhile the lease runs out."""
         trouble = ""
         while True:
             try:
                 await self.catch_up()
-            except (OstiaryError, TimeoutError) as error:
-                if str(error) != trouble:
-                    trouble = str(error)
-                    log.warning("cannot follow the feed: %s", trouble or "the store does not answer in time")
-            else:
                 trouble = ""
+            except Exception as error:  # noqa: BLE001 - a follower that ends would never come back
+                what = f"{type(error).__name__}: {error}" if isinstance(error, OstiaryError) else repr(type(error))
+                if what != trouble:
+                    trouble = what
+                    log.warning("cannot follow the feed: %s", what)
             await self._pause()
 
     async def catch_up(self) -> None:
@@ -57,16 +63,20 @@ class Follower:
         One asks at a time. Who had to wait asks again only if the last question was sent before they came.
 
         Raises:
-            Unavailable: the store cannot answer.
-            TimeoutError: it does not answer within half the lease.
+            Unavailable: the store cannot answer, or not within half the lease.
             Misconfigured: a key came that cannot be opened.
         """
         came = self._clock.elapsed()
-        async with asyncio.timeout(self._timeout), self._asking:
-            if self._renewed_at > came:
-                return
-            while await self.round() is not Renewal.RENEWED:
-                pass
+        try:
+            async with asyncio.timeout(self._timeout), self._asking:
+                if self._renewed_at <= came:
+                    await self._ask()
+        except TimeoutError:
+            raise Unavailable("the store does not answer in time") from None
+
+    async def _ask(self) -> None:
+        while await self.round() is not Renewal.RENEWED:
+            pass
 
     async def round(self) -> Renewal:
         """Ask once, apply what came, and renew the lease if the view has caught up with the head that was read."""

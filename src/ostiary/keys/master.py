@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -60,6 +61,11 @@ class MasterKey:
             ) from None
 
 
+def master_key_file(database: Path) -> Path:
+    """Return where the master key of a database is: always beside it, `app.db.key` for `app.db`."""
+    return database.with_name(f"{database.name}.key")
+
+
 def make_master_key(path: Path, *, entropy: Entropy) -> None:
     """Make a key file, mode 0600. One that is there already is never touched.
 
@@ -67,20 +73,21 @@ def make_master_key(path: Path, *, entropy: Entropy) -> None:
         Misconfigured: the file cannot be made.
     """
     line = f"1 {encode_base64url(entropy.bytes(32))}\n".encode()
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # A name by chance: that of a process would meet, in a container, the draft that its killed predecessor left.
+    draft = path.with_name(f"{path.name}.{entropy.bytes(8).hex()}.new")
     try:
         file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
-            os.write(file, line)
-            os.fsync(file)
-        finally:
-            os.close(file)
-        try:
-            os.link(draft, path)  # unlike a rename, it fails when another process was first
-        except FileExistsError:
-            pass
+            try:
+                os.write(file, line)
+                os.fsync(file)
+            finally:
+                os.close(file)
+            with suppress(FileExistsError):
+                os.link(draft, path)  # unlike a rename, it fails when another process was first
         finally:
             draft.unlink()
+        _sync_folder(path.parent)
     except OSError as error:
         raise Misconfigured(f"cannot make the key file {path}: {error.strerror}") from None
 
@@ -107,6 +114,15 @@ def read_master_key(path: Path, *, entropy: Entropy) -> MasterKey:
     if not lines or None in lines:
         raise Misconfigured(f"the key file {path} is not a key file of Ostiary")
     return MasterKey({int(line[1]): decode_base64url(line[2]) for line in lines if line}, entropy=entropy)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Keys that are sealed and committed must not outlive their key file."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _bound_to(purpose: str, row: str) -> bytes:

@@ -62,7 +62,12 @@ class SealedVault:
 
     def open(self, records: Sequence[KeyRecord]) -> Keyring:
         """Open sealed keys. Raises `Misconfigured` when the master key is not the one that sealed them."""
-        opened = [self._open(record) for record in records]
+        try:
+            opened = [self._open(record) for record in records]
+        except Misconfigured:
+            # Another process may have put a new version of the master key into the file: read it once more.
+            self.__dict__.pop("_master", None)
+            opened = [self._open(record) for record in records]
         return Keyring(
             macs=[key for key in opened if isinstance(key, MacKey)],
             signatures=[key for key in opened if isinstance(key, SignatureKey)],

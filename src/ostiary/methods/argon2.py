@@ -22,6 +22,7 @@ from argon2.exceptions import HashingError, InvalidHashError, VerificationError,
 
 from ostiary.core.policy import PasswordPolicy
 from ostiary.errors import Misconfigured, Overloaded, Unavailable
+from ostiary.system import processors
 
 _T = TypeVar("_T")
 
@@ -57,7 +58,7 @@ class Hasher:
             salt_len=_SALT,
             type=Type.ID,
         )
-        self._threads = max(1, _processors() - 1) if threads is None else threads
+        self._threads = max(1, processors() - 1) if threads is None else threads
         self._pool = self._new_pool()
         self._room = self._threads + policy.waiting
         self._taken = 0
@@ -193,10 +194,6 @@ def _readable(stored: str) -> bool:
 def _encoded(password: str) -> bytes:
     # An encoding error would carry the password in its text, so there must be none.
     return password.encode("utf-8", "surrogatepass")
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _step_back() -> None:

@@ -15,9 +15,9 @@ from ostiary.core.keys import Purpose
 from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.keys.vault import SealedVault
 from ostiary.ports import KeyRecord
-from ostiary.server.data import check_folder
+from ostiary.server.data import check_files, check_folder
 from ostiary.server.settings import Settings
-from ostiary.stores.sql import SqlStore
+from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.system import SystemClock, SystemEntropy
 
 OLD: Final = {
@@ -65,10 +65,12 @@ async def look(settings: Settings) -> Facts:
     keys: Sequence[KeyRecord] = ()
     folder_trouble = store_trouble = keys_trouble = None
     try:
-        await asyncio.to_thread(check_folder, settings.data)
+        if settings.owns_folder:
+            await asyncio.to_thread(check_folder, settings.data)
+        await asyncio.to_thread(check_files, settings)
     except Misconfigured as error:
         folder_trouble = str(error)
-    store = SqlStore(settings.store)
+    store = SqlStore(sqlite_url(settings.database))
     try:
         await store.open()
         async with store.read() as tx:
@@ -152,9 +154,9 @@ def _reach(settings: Settings) -> Iterator[Finding]:
 
 
 def _places(settings: Settings, facts: Facts) -> Iterator[Finding]:
-    yield _trouble("data", facts.folder_trouble, f"only this user can reach the data folder {settings.data}")
-    default = settings.data.name == "ostiary-data" and settings.data == Path.cwd() / "ostiary-data"
-    if default:
+    place = f"reach the data folder {settings.data}" if settings.owns_folder else f"read {settings.database}"
+    yield _trouble("data", facts.folder_trouble, f"only this user can {place}")
+    if settings.owns_folder and settings.data == Path.cwd() / "ostiary-data":
         yield Finding(
             "data",
             good=False,

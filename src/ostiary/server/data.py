@@ -1,7 +1,8 @@
 """Where a service keeps what it has, and the `Auth` made from it.
 
 The data folder belongs to the service alone: mode 0700, with the database and the key file in it. Everything that can
-be wrong with it is found before a worker starts, and said in one line.
+be wrong with it is found before a worker starts, and said in one line. A database elsewhere is somebody else's, an
+application's perhaps: its folder is used as it is.
 """
 
 import os
@@ -12,14 +13,16 @@ from ostiary.auth import Auth
 from ostiary.errors import Misconfigured
 from ostiary.ports import EventSink
 from ostiary.server.settings import Settings
+from ostiary.stores.sql.place import revision
 
 
 def is_new(settings: Settings) -> bool:
-    """Tell whether there is no database yet."""
-    try:
-        return settings.database.stat().st_size == 0
-    except OSError:
-        return True
+    """Tell whether there is no database yet, or one without tables: a first start that was killed leaves that.
+
+    Raises:
+        Misconfigured, Unavailable: there is something that cannot be used.
+    """
+    return not os.path.lexists(settings.database) or revision(settings.database) is None
 
 
 def make_folder(path: Path) -> None:
@@ -59,6 +62,28 @@ def check_folder(path: Path) -> None:
         raise Misconfigured(f"the data folder {path} cannot be written to; run: chmod 700 {path}")
 
 
+def check_files(settings: Settings) -> None:
+    """See that nobody else can read or replace the database. What is not there is left to others to miss.
+
+    Raises:
+        Misconfigured: somebody can.
+    """
+    file, folder = settings.database, settings.database.parent
+    for path, kind, open_to, bits in (
+        (file, "database", "read or written", 0o077),
+        (folder, "database's folder", "written", 0o022),
+    ):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        if found.st_uid != os.geteuid():
+            raise Misconfigured(f"the {kind} {path} belongs to another user; run ostiary as that user")
+        if found.st_mode & bits:
+            remedy = "chmod 600" if path is file else "chmod go-w"
+            raise Misconfigured(f"the {kind} {path} can be {open_to} by others; run: {remedy} {path}")
+
+
 def open_auth(
     settings: Settings, *, sink: EventSink | None = None, migrate: bool = False, define_roles: bool = False
 ) -> Auth:
@@ -73,7 +98,6 @@ def open_auth(
         audience=settings.audience,
         trusted_origins=settings.trusted_origins,
         roles=settings.roles if define_roles else None,
-        key_file=settings.key_file,
         migrate=migrate,
         sink=sink,
     )
@@ -87,7 +111,8 @@ async def prepare(settings: Settings) -> bool:
     Raises:
         Misconfigured, Unavailable: it cannot be used; one line says why and what to do.
     """
-    make_folder(settings.data)
+    if settings.owns_folder:
+        make_folder(settings.data)
     fresh = is_new(settings)
     async with open_auth(settings, migrate=fresh, define_roles=True).running():
         return fresh

@@ -26,8 +26,10 @@ _HEADERS_WITHIN: Final = 10_000
 """Milliseconds in which a client must have sent its headers."""
 
 
-def serve(settings: Settings, *, ready: Callable[[], None]) -> int:
-    """Run until told to stop (SIGINT, SIGTERM). Returns the exit code. `ready` is called when the first worker answers.
+def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
+    """Run until told to stop (SIGINT, SIGTERM). Returns the exit code.
+
+    When the first worker answers, `ready` is called with the address at which this machine reaches it.
 
     Raises:
         Misconfigured, Unavailable: it cannot start; one line says why and what to do.
@@ -105,12 +107,12 @@ def _wait_for_threads() -> None:
         time.sleep(0.005)
 
 
-def _call_when_answering(address: str, port: int, ready: Callable[[], None]) -> None:
+def _call_when_answering(address: str, port: int, ready: Callable[[str], None]) -> None:
     """Call when the service takes connections. It sleeps first, so that no worker is forked while this holds a lock."""
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - it is asked for, not listened on
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         time.sleep(0.1)
         with suppress(OSError), socket.create_connection((here, port), timeout=1):
-            ready()
+            ready(here)
             return

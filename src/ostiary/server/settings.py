@@ -11,12 +11,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from ostiary.core.policy import PROFILES, Policy
 from ostiary.errors import Misconfigured
+from ostiary.keys.master import master_key_file
 from ostiary.server import values as v
 
 FILE: Final = "ostiary.toml"
@@ -31,8 +33,8 @@ class Settings:
     """What a service is started with. It holds no secret."""
 
     data: Path
-    """The folder of the database and of the key file. Absolute, like every path here."""
-    store: str
+    """The folder that the service makes, unless the database is elsewhere. Absolute, like every path here."""
+    database: Path
     issuer: str
     host: str
     port: int
@@ -46,14 +48,14 @@ class Settings:
     log_format: str
 
     @property
-    def database(self) -> Path:
-        """The file of the store."""
-        return Path(self.store.removeprefix(v.SQLITE))
-
-    @property
     def key_file(self) -> Path:
         """The file of the master key."""
-        return self.data / "master.key"
+        return master_key_file(self.database)
+
+    @property
+    def owns_folder(self) -> bool:
+        """Whether the database is in the data folder. If not, that folder is neither made nor looked at."""
+        return self.database.parent == self.data
 
     @property
     def policy(self) -> Policy:
@@ -75,11 +77,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting: what it is called in the file, and how it is read."""
+    """One setting: what it is called in the file, what it means, and how it is read."""
 
     name: str
-    default: str
-    """As a person reads it; what it is stands in `_complete`."""
+    default: str | None
+    """In the words of the environment. `None`: it follows from others, in `_complete`."""
     meaning: str
     read: v.Read[object]
     words: v.Words | None = v.as_text
@@ -90,23 +92,29 @@ class Key:
         """Its name in the environment."""
         return PREFIX + self.name.upper()
 
+    @property
+    def help(self) -> str:
+        """What `--help` says of it."""
+        default = f" (default: {self.default})" if self.default else ""
+        return f"{self.meaning[0].upper()}{self.meaning[1:]}{default}."
+
 
 KEYS: Final = (
-    Key("data", "./ostiary-data", "the folder of the database and the keys", v.path),
-    Key("store", "sqlite, in the data folder", "where everything is kept: sqlite:///FILE", v.store),
-    Key("issuer", "http://localhost:PORT", "the origin that users see: https://id.example", v.issuer),
+    Key("data", "ostiary-data", "the folder of the database and the keys", v.path),
+    Key("store", None, "another database than the one in the data folder: sqlite:///FILE", v.store),
+    Key("issuer", None, "the origin that users see, https://id.example; if not said, this machine", v.issuer),
     Key("host", "127.0.0.1", "the address to listen on", v.text),
     Key("port", "8000", "the port to listen on", v.whole(1, 65535), v.as_whole),
     Key("workers", "1", "how many processes answer", v.whole(1, 256), v.as_whole),
     Key("policy", "web", f"how long and how strong: {', '.join(PROFILES)}", v.one_of(tuple(PROFILES))),
-    Key("audience", "the issuer", "who access tokens are for", v.text),
-    Key("trusted_origins", "none", "other origins whose pages may act for a user", v.origins, v.as_list),
-    Key("roles", "what was defined last", "a table: what each role permits", v.roles, None),
+    Key("audience", None, "who access tokens are for; if not said, the issuer", v.text),
+    Key("trusted_origins", "", "other origins whose pages may act for a user", v.origins, v.as_list),
+    Key("roles", None, "a table: what each role permits; if not said, what was defined last", v.roles, None),
     Key("log_level", "info", f"what is logged: {', '.join(LOG_LEVELS)}", v.one_of(LOG_LEVELS)),
     Key("log_format", "console", f"how it is logged: {', '.join(LOG_FORMATS)}", v.one_of(LOG_FORMATS)),
 )
 
-_NAMES: Final = tuple(key.name for key in KEYS)
+KEY: Final = MappingProxyType({key.name: key for key in KEYS})
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -127,7 +135,7 @@ def load(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) 
     file = _file(flags, environ, folder)
     written: Mapping[str, object] = _read_file(file) if file is not None else {}
     problems += [
-        f"{file}: the key {name!r} is not known; {v.nearest(name, _NAMES)}" for name in written if name not in _NAMES
+        f"{file}: the key {name!r} is not known; {v.nearest(name, tuple(KEY))}" for name in written if name not in KEY
     ]
     values: dict[str, Any] = {}
     for key in KEYS:
@@ -140,7 +148,7 @@ def load(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) 
             values[key.name] = value
     if problems:
         raise Misconfigured("\n".join(problems))
-    return _complete(values, folder)
+    return _complete(values)
 
 
 class _Wrong(Exception):
@@ -156,13 +164,15 @@ def _value(
     folder: Path,
     file: Path | None,
 ) -> object:
-    """Return a key's value from the first place that has one, or `None`."""
+    """Return a key's value from the first place that has one, its default being the last, or `None`."""
     if key.name in flags:
         place, words, base = f"--{key.name.replace('_', '-')}", flags[key.name], folder
     elif key.variable in environ:
         place, words, base = key.variable, environ[key.variable], folder
     elif file is not None and key.name in written:
         return _read(key, written[key.name], f"{file}: {key.name}", file.parent)
+    elif key.default is not None:
+        place, words, base = key.name, key.default, folder
     else:
         return None
     if key.words is None:
@@ -195,21 +205,19 @@ def _read_file(file: Path) -> Mapping[str, object]:
         raise Misconfigured(f"the settings file {file} is not TOML: {error}") from None
 
 
-def _complete(values: Mapping[str, Any], folder: Path) -> Settings:
-    """Fill in what was not said."""
-    data = values.get("data", folder / "ostiary-data")
-    port = values.get("port", 8000)
+def _complete(values: Mapping[str, Any]) -> Settings:
+    """Fill in what follows from other values."""
     return Settings(
-        data=data,
-        store=values.get("store", f"{v.SQLITE}{data / 'ostiary.db'}"),
-        issuer=values.get("issuer", f"http://localhost:{port}"),
-        host=values.get("host", "127.0.0.1"),
-        port=port,
-        workers=values.get("workers", 1),
-        policy_name=values.get("policy", "web"),
+        data=values["data"],
+        database=values.get("store", values["data"] / "ostiary.db"),
+        issuer=values.get("issuer", f"http://localhost:{values['port']}"),
+        host=values["host"],
+        port=values["port"],
+        workers=values["workers"],
+        policy_name=values["policy"],
         audience=values.get("audience"),
-        trusted_origins=values.get("trusted_origins", ()),
+        trusted_origins=values["trusted_origins"],
         roles=values.get("roles"),
-        log_level=values.get("log_level", "info"),
-        log_format=values.get("log_format", "console"),
+        log_level=values["log_level"],
+        log_format=values["log_format"],
     )

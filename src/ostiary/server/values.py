@@ -4,11 +4,12 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import TypeVar, cast
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from ostiary.core.site import Site
-
-SQLITE: Final = "sqlite:///"
 
 T = TypeVar("T")
 
@@ -75,14 +76,16 @@ def one_of(choices: Sequence[str]) -> Read[str]:
     return read
 
 
-def store(value: object, base: Path) -> str:
-    """Read the address of a store, and make it absolute."""
-    url = text(value, base)
-    if re.match(r"postgres(ql)?(\+\w+)?://", url):
-        raise Unfit("names PostgreSQL, which comes in a later version; this one knows sqlite:///FILE")
-    if not url.startswith(SQLITE) or len(url) == len(SQLITE) or "?" in url:
-        raise Unfit(f"must be written sqlite:///FILE, not {url!r}")
-    return f"{SQLITE}{path(url.removeprefix(SQLITE), base)}"
+def store(value: object, base: Path) -> Path:
+    """Read the URL of a store, and return the path of its file."""
+    unfit = Unfit("cannot be used: only sqlite:///FILE is known")  # the URL of another store may hold a password
+    try:
+        url = make_url(text(value, base))
+    except ArgumentError:
+        raise unfit from None
+    if url.drivername != "sqlite" or url.host or url.query or url.database in {None, "", ":memory:"}:
+        raise unfit
+    return path(url.database, base)
 
 
 def issuer(value: object, base: Path) -> str:

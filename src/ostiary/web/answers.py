@@ -50,7 +50,7 @@ async def login(call: Call) -> Answer:
 
 
 async def step_up(call: Call) -> Answer:
-    """Prove yourself again. The session is fresh, and its old cookie and access tokens are dead."""
+    """Prove yourself again. Its old cookie and access tokens are dead; its refresh token leads on to fresh ones."""
     body, auth, who = call.body(StepUpIn), call.auth, call.who
     session, _ = await auth.session(who.session_id)
     if session.carrier is not who.carrier:
@@ -94,8 +94,8 @@ async def refresh(call: Call) -> Answer:
 
 async def token(call: Call) -> Answer:
     """Get a short access token for a session that is held by a cookie."""
-    issued = await call.auth.mint(call.who)
-    return Answer(TokenOut(access_token=issued.access_token or "", expires_in=issued.expires_in))
+    minted = await call.auth.mint(call.who)
+    return Answer(TokenOut(access_token=minted.access_token, expires_in=minted.expires_in))
 
 
 async def jwks(call: Call) -> Answer:

@@ -12,11 +12,11 @@ from ostiary.core.access import Principal
 from ostiary.core.decision import Reason
 from ostiary.core.network import address
 from ostiary.core.session import Device
+from ostiary.errors import Barred
 from ostiary.web import device
 from ostiary.web.bodies import In
 from ostiary.web.http import Header, Request
 from ostiary.web.metrics import Metrics
-from ostiary.web.problem import Barred
 
 B = TypeVar("B", bound=In)
 

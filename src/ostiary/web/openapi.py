@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ostiary.core.decision import Reason
-from ostiary.core.site import SAFE_METHODS, Site
+from ostiary.core.site import CSRF_HEADER, SAFE_METHODS, Site
 from ostiary.web import answers, problem
 from ostiary.web.endpoints import Needs, Route
 from ostiary.web.problem import TABLE as REFUSALS
@@ -94,7 +94,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     if route.needs is not Needs.NOTHING and route.method != "GET":
         parameters.append(
             {
-                "name": "X-CSRF-Token",
+                "name": CSRF_HEADER,
                 "in": "header",
                 "description": "What the login gave as `csrf_token`; only what is no browser needs it, with a cookie.",
                 "schema": {"type": "string"},

@@ -6,7 +6,7 @@ is every way in which a password can fail. `code` is stable; `detail` is one sen
 | the refusal is met at                    | row                                                            |
 |------------------------------------------|----------------------------------------------------------------|
 | the guard (`CARRIER`)                    | as in the table                                                |
-| a proof (`PROOF`): login, step-up, …     | a disabled or a wrong user is a wrong password                 |
+| a proof (`PROOF`): login, step-up, …     | a disabled user looks like a wrong password                    |
 | a refresh (`GRANT`)                      | what would be `invalid_token` is `invalid_grant` (RFC 6749 5.2) |
 """
 
@@ -18,7 +18,7 @@ from http import HTTPStatus
 import msgspec
 
 from ostiary.core.decision import Reason
-from ostiary.errors import Invalid, Misconfigured, OstiaryError, Overloaded, Refused, Taken, Throttled, WeakPassword
+from ostiary.errors import Barred, Invalid, OstiaryError, Overloaded, Refused, Taken, Throttled, WeakPassword
 from ostiary.web.http import Header, Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -179,14 +179,6 @@ class Problem(Exception):
         )
 
 
-class Barred(Refused):
-    """The guard's refusal, or a requirement not met, raised at the border. `within` is how fresh a proof had to be."""
-
-    def __init__(self, reason: Reason, *, within: timedelta | None = None) -> None:
-        super().__init__(reason)
-        self.within = within
-
-
 def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
     """Say what a client may read of an error. Without a place, what was not barred by the guard is met at a proof."""
     match error:
@@ -204,8 +196,6 @@ def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
             return Problem(WEAK_PASSWORD, errors=(FieldError(field, why),))
         case Invalid(field=field, why=why):
             return Problem(INVALID, errors=(FieldError(field, why),))
-        case Misconfigured():
-            return Problem(INTERNAL_ERROR)
         case _:
             return refusal(Reason.UNAVAILABLE)
 

@@ -25,7 +25,7 @@ from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.session import Carrier
-from ostiary.errors import Misconfigured, OstiaryError, Unavailable
+from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
 from ostiary.web import bodies, problem
 from ostiary.web.call import Answer, Call
 from ostiary.web.cookies import clear_cookie
@@ -33,7 +33,7 @@ from ostiary.web.endpoints import TABLE, Needs, Part, Route
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
 from ostiary.web.metrics import Metrics
 from ostiary.web.openapi import document
-from ostiary.web.problem import SECURITY_HEADERS, Barred, FieldError, Problem
+from ostiary.web.problem import SECURITY_HEADERS, FieldError, Problem
 
 log = logging.getLogger("ostiary.web")
 

@@ -174,3 +174,15 @@ class TransactionsSuite:
 
         await store.open()
         assert await read(store, lambda tx: tx.users.get("ada")) is None
+
+    async def test_reopened_within_a_block(self, store: Store) -> None:
+        """A block that outlives a close and an open fails, and undoes nothing of what was written since."""
+        with pytest.raises(Unavailable):  # noqa: PT012 - the block is what fails
+            async with store.write() as tx:
+                await tx.counters.put("old", Counter(count=1, at=NOW))
+                await store.close()
+                await store.open()
+                await written(store, lambda tx: tx.counters.put("new", Counter(count=1, at=NOW)))
+
+        assert await read(store, lambda tx: tx.counters.get("old")) is None
+        assert await read(store, lambda tx: tx.counters.get("new")) == Counter(count=1, at=NOW)

@@ -35,44 +35,58 @@ class MemoryStore:
     def __init__(self, entropy: Entropy | None = None) -> None:
         incarnation = (entropy or SystemEntropy()).bytes(16).hex()
         self._state = State(head=Table({FEED: Head(incarnation, 0)}))
-        self._turn = asyncio.Lock()
-        self._bell = Bell()
-        self._open = False
+        self._opening: _Opening | None = None
 
     async def open(self) -> None:
         """Begin to answer. What was kept before a `close` is still there."""
-        self._open = True
+        self._opening = _Opening()
 
     async def close(self) -> None:
         """Stop answering."""
-        self._open = False
+        self._opening = None
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator["MemoryTransaction"]:
         """Begin a transaction on the state as it is now."""
-        yield MemoryTransaction(self._answering())
+        self._opened()
+        yield MemoryTransaction(self._state)
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator["MemoryTransaction"]:
         """Begin a transaction whose state takes the place of the present one when the block has ended well."""
-        async with self._turn:
-            state = self._answering().thawed()
+        opening = self._opened()
+        async with opening.turn:
+            self._still(opening)
+            state = self._state.thawed()
             try:
                 yield MemoryTransaction(state)
-                self._answering()
+                self._still(opening)
                 self._state = state
             finally:
                 state.freeze()
-        self._bell.ring()
+        opening.bell.ring()
 
     async def changed(self, *, wait: float) -> bool:
         """Return `True` at once after a write, or `False` after `wait` seconds."""
-        return await self._bell.heard(wait=wait)
+        return await self._opened().bell.heard(wait=wait)
 
-    def _answering(self) -> State:
-        if not self._open:
+    def _opened(self) -> "_Opening":
+        if self._opening is None:
             raise Unavailable("the store cannot answer: it is not open")
-        return self._state
+        return self._opening
+
+    def _still(self, opening: "_Opening") -> None:
+        # Whoever writes since another `open` does not wait for this turn, and would be overwritten.
+        if self._opening is not opening:
+            raise Unavailable("the store cannot answer: it was closed")
+
+
+class _Opening:
+    """What belongs to one opening of the store, and to the event loop that it was opened in."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.bell = Bell()
 
 
 class MemoryTransaction:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 
 from ostiary.core.events import Event
 from ostiary.core.floor import Document, Entry, Floor, Head, Snapshot
-from ostiary.core.session import Session
+from ostiary.core.session import COMPARED, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
 from ostiary.ports import KeyRecord, StoredDocument
@@ -99,7 +100,7 @@ class Sessions:
 
     async def swap(self, old: Session, new: Session) -> bool:
         stored = self._state.sessions.get(old.id)
-        if stored is None or stored.revoked_at is not None or _turn(stored) != _turn(old):
+        if stored is None or stored.revoked_at is not None or _compared(stored) != _compared(old):
             return False
         self._state.sessions.put(old.id, new)
         return True
@@ -232,5 +233,4 @@ class Events:
         return self._state.events.remove(lambda event: event.at < before, limit=limit)
 
 
-def _turn(session: Session) -> tuple[int, ...]:
-    return session.accepted, session.issued, session.kept, session.revision
+_compared = attrgetter(*COMPARED)

@@ -18,8 +18,7 @@ class Users:
         await self._link.count(_USER_ADD, **columns(user))
 
     async def get(self, user_id: str) -> User | None:
-        row = await self._link.row(_USER_GET, user_id=user_id)
-        return None if row is None else User(**row)
+        return await self._link.row(User, _USER_GET, user_id=user_id)
 
     async def swap(self, old: User, new: User) -> bool:
         return await self._link.count(_USER_SWAP, old_id=old.id, old_revision=old.revision, **columns(new)) == 1
@@ -28,7 +27,7 @@ class Users:
         return await self._link.count(_USER_REMOVE, user_id=user_id) == 1
 
     async def page(self, *, after: str, limit: int) -> Sequence[User]:
-        return [User(**row) for row in await self._link.rows(_USER_PAGE, after=after, limit=limit)]
+        return await self._link.rows(User, _USER_PAGE, after=after, limit=limit)
 
 
 class Identifiers:
@@ -39,13 +38,12 @@ class Identifiers:
         return await self._link.count(_IDENTIFIER_ADD, **columns(identifier)) == 1
 
     async def get(self, kind: str, value: str) -> Identifier | None:
-        row = await self._link.row(_IDENTIFIER_GET, the_kind=kind, the_value=value)
-        return None if row is None else Identifier(**row)
+        return await self._link.row(Identifier, _IDENTIFIER_GET, the_kind=kind, the_value=value)
 
     async def of(self, user_id: str) -> Sequence[Identifier]:
         if not user_id:
             return []
-        return [Identifier(**row) for row in await self._link.rows(_IDENTIFIERS_OF, owner=user_id)]
+        return await self._link.rows(Identifier, _IDENTIFIERS_OF, owner=user_id)
 
 
 class Credentials:
@@ -56,8 +54,7 @@ class Credentials:
         await self._link.count(_CREDENTIAL_ADD, **columns(credential))
 
     async def get(self, credential_id: str) -> Credential | None:
-        row = await self._link.row(_CREDENTIAL_GET, credential_id=credential_id)
-        return None if row is None else Credential(**row)
+        return await self._link.row(Credential, _CREDENTIAL_GET, credential_id=credential_id)
 
     async def swap(self, old: Credential, new: Credential) -> bool:
         was = {"old_id": old.id, "old_version": old.version, "old_secret": old.secret}
@@ -66,7 +63,7 @@ class Credentials:
     async def of(self, user_id: str, kind: str) -> Sequence[Credential]:
         if not user_id:
             return []
-        return [Credential(**row) for row in await self._link.rows(_CREDENTIALS_OF, owner=user_id, the_kind=kind)]
+        return await self._link.rows(Credential, _CREDENTIALS_OF, owner=user_id, the_kind=kind)
 
 
 # ------------------------------------------------------------------------------------------------ statements

@@ -19,20 +19,20 @@ class Feed:
     async def append(self, changes: Sequence[Floor | Document]) -> Sequence[Entry]:
         if not changes:
             return []
-        [head] = await self._link.rows(_ADVANCE, by=len(changes))
-        entries = [Entry(seq, change) for seq, change in enumerate(changes, head["seq"] - len(changes) + 1)]
+        [head] = await self._link.rows(Head, _ADVANCE, by=len(changes))
+        entries = [Entry(seq, change) for seq, change in enumerate(changes, head.seq - len(changes) + 1)]
         await self._link.many(_APPEND, [_flat(entry) for entry in entries])
         return entries
 
     async def head(self) -> Head:
-        [head] = await self._link.rows(_HEAD)
-        return Head(**head)
+        [head] = await self._link.rows(Head, _HEAD)
+        return head
 
     async def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
-        return [_entry(row) for row in await self._link.rows(_SINCE, after=seq, limit=limit)]
+        return await self._link.rows(_entry, _SINCE, after=seq, limit=limit)
 
     async def snapshot(self) -> Snapshot:
-        return Snapshot(await self.head(), tuple(Floor(**row) for row in await self._link.rows(_FLOORS)))
+        return Snapshot(await self.head(), tuple(await self._link.rows(Floor, _FLOORS)))
 
     async def purge(self, *, up_to: int, until_before: datetime, limit: int) -> int:
         return await self._link.count(_PURGE, up_to=up_to, before=until_before, limit=limit)
@@ -43,8 +43,7 @@ class Documents:
         self._link = link
 
     async def get(self, name: str) -> StoredDocument | None:
-        row = await self._link.row(_DOCUMENT_GET, the_name=name)
-        return None if row is None else StoredDocument(**row)
+        return await self._link.row(StoredDocument, _DOCUMENT_GET, the_name=name)
 
     async def add(self, document: StoredDocument) -> bool:
         return await self._link.count(_DOCUMENT_ADD, **columns(document)) == 1
@@ -59,15 +58,15 @@ def _flat(entry: Entry) -> Row:
     return nothing | columns(entry.change) | {"seq": entry.seq}
 
 
-def _entry(row: Row) -> Entry:
-    if row["sid"] is None:
-        return Entry(row["seq"], Document(row["name"], row["version"]))
-    return Entry(row["seq"], Floor(row["sid"], row["floor"], row["until"]))
+def _entry(*, seq: int, sid: str | None, floor: int, until: datetime, name: str, version: int) -> Entry:
+    return Entry(seq, Document(name, version) if sid is None else Floor(sid, floor, until))
 
 
 # ------------------------------------------------------------------------------------------------ statements
 
-_ADVANCE = update(feed_head).values(seq=feed_head.c.seq + bindparam("by")).returning(feed_head.c.seq)
+_ADVANCE = (
+    update(feed_head).values(seq=feed_head.c.seq + bindparam("by")).returning(feed_head.c.incarnation, feed_head.c.seq)
+)
 _APPEND = insert(feed)
 _HEAD = select(feed_head.c.incarnation, feed_head.c.seq)
 _SINCE = select(feed).where(feed.c.seq > bindparam("after")).order_by(feed.c.seq).limit(bindparam("limit"))

@@ -18,8 +18,7 @@ class Counters:
         self._link = link
 
     async def get(self, key: str) -> Counter | None:
-        row = await self._link.row(_COUNTER_GET, the_key=key)
-        return None if row is None else Counter(**row)
+        return await self._link.row(Counter, _COUNTER_GET, the_key=key)
 
     async def put(self, key: str, counter: Counter) -> None:
         await self._link.count(_COUNTER_PUT, key=key, **columns(counter))
@@ -39,7 +38,7 @@ class Keys:
         await self._link.count(_KEY_ADD, **columns(key))
 
     async def all(self) -> Sequence[KeyRecord]:
-        return [KeyRecord(**row) for row in await self._link.rows(_KEYS)]
+        return await self._link.rows(KeyRecord, _KEYS)
 
     async def swap(self, old: KeyRecord, new: KeyRecord) -> bool:
         was = {"old_id": old.id, "old_verifies_until": old.verifies_until}
@@ -56,7 +55,7 @@ class Events:
     async def of(self, user_id: str, *, limit: int) -> Sequence[Event]:
         if not user_id:
             return []
-        return [Event(**row) for row in await self._link.rows(_EVENTS_OF, owner=user_id, limit=limit)]
+        return await self._link.rows(Event, _EVENTS_OF, owner=user_id, limit=limit)
 
     async def purge(self, *, before: datetime, limit: int) -> int:
         return await self._link.count(_EVENTS_PURGE, before=before, limit=limit)

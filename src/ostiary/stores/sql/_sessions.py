@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
-from ostiary.core.session import Device, Session
+from ostiary.core.session import COMPARED, Device, Session
 from ostiary.stores.sql.link import Link, Row, columns
 from ostiary.stores.sql.schema import sessions
 
@@ -18,17 +19,16 @@ class Sessions:
         await self._link.count(_ADD, **_flat(session))
 
     async def get(self, sid: str) -> Session | None:
-        row = await self._link.row(_GET, sid=sid)
-        return None if row is None else _session(row)
+        return await self._link.row(_session, _GET, sid=sid)
 
     async def swap(self, old: Session, new: Session) -> bool:
-        counters = {f"old_{name}": getattr(old, name) for name in _COMPARED}
-        return await self._link.count(_SWAP, **counters, **_flat(new)) == 1
+        was = {f"old_{name}": getattr(old, name) for name in ("id", *COMPARED)}
+        return await self._link.count(_SWAP, **was, **_flat(new)) == 1
 
     async def of(self, user_id: str) -> Sequence[Session]:
         if not user_id:
             return []
-        return [_session(row) for row in await self._link.rows(_OF, owner=user_id)]
+        return await self._link.rows(_session, _OF, owner=user_id)
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
         await self._link.many(_SEEN, [{"sid": sid, "at": at} for sid, at in moments.items()])
@@ -43,18 +43,16 @@ def _flat(session: Session) -> Row:
     return row | {"device_name": device.name, "user_agent": device.user_agent, "ip": device.ip}
 
 
-def _session(row: Row) -> Session:
-    device = Device(name=row.pop("device_name"), user_agent=row.pop("user_agent"), ip=row.pop("ip"))
-    return Session(device=device, **row)
+def _session(*, device_name: str, user_agent: str, ip: str, **fields: Any) -> Session:  # noqa: ANN401 - all other columns
+    return Session(device=Device(name=device_name, user_agent=user_agent, ip=ip), **fields)
 
 
 # ------------------------------------------------------------------------------------------------ statements
 
-_COMPARED = ("id", "accepted", "issued", "kept", "revision")
 _ADD = insert(sessions)
 _GET = select(sessions).where(sessions.c.id == bindparam("sid"))
 _SWAP = update(sessions).where(
-    *(sessions.c[name] == bindparam(f"old_{name}") for name in _COMPARED), sessions.c.revoked_at.is_(None)
+    *(sessions.c[name] == bindparam(f"old_{name}") for name in ("id", *COMPARED)), sessions.c.revoked_at.is_(None)
 )
 _OF = (
     select(sessions)

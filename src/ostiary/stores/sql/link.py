@@ -4,10 +4,10 @@ The statements are SQLAlchemy Core, built at import and compiled once for each d
 asynchronous layer of SQLAlchemy costs three times as much as the driver's own call.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Dialect, Insert, Update
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 Statement = SelectBase | UpdateBase
 Row = dict[str, Any]
 
+Record = TypeVar("Record")
+
 
 class Link(Protocol):
     """An open transaction. A statement that changes something is refused in one that only reads."""
 
-    async def rows(self, statement: Statement, **values: object) -> list[Row]:
-        """Run a statement and return all it finds."""
+    async def rows(self, make: Callable[..., Record], statement: Statement, **values: object) -> list[Record]:
+        """Run a statement and return what `make` makes of the columns of each row that it finds, off the event loop."""
         ...
 
-    async def row(self, statement: Statement, **values: object) -> Row | None:
-        """Run a statement and return the one row it finds, or `None`."""
+    async def row(self, make: Callable[..., Record], statement: Statement, **values: object) -> Record | None:
+        """Run a statement and return what `make` makes of the one row it finds, or `None`."""
         ...
 
     async def count(self, statement: Statement, **values: object) -> int:

@@ -19,7 +19,7 @@ class SqlStore:
     """A `Store` in a SQLite file, shared by any number of processes of one machine.
 
     With `migrate`, `open` makes the schema or brings it up to date; without, it refuses one that is not. `patience` is
-    how long another process may keep it waiting.
+    how long a write waits for those before it, in this process and in others.
     """
 
     def __init__(self, url: str, *, migrate: bool = False, patience: timedelta = timedelta(seconds=5)) -> None:

@@ -7,7 +7,7 @@ from threading import Event, Thread
 from typing import Final
 
 POLL_SECONDS: Final = 0.02
-"""Short enough for a logout to reach every process in no time, long enough to cost less than 1 % of a core."""
+"""Short enough for a logout to reach every process in no time, long enough to cost about 1 % of a core."""
 
 
 class Watch:
