@@ -38,7 +38,7 @@ class Follower:
         self._renewed_at = float("-inf")
 
     async def begin(self) -> None:
-        """Make the first rounds, in this event loop. A long snapshot may take its time: the lease counts from the asking."""
+        """Make the first rounds, in this event loop. There is no time-out: the lease counts from the asking anyway."""
         self._asking = asyncio.Lock()
         async with self._asking:
             await self._ask()
