@@ -32,7 +32,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 log = logging.getLogger("ostiary.asgi")
 
 _WHO = "ostiary"
-_CLOCK = "ostiary.clock"
+"""The one key we add: who is asking, and the clock that freshness is judged by. Two would make the table grow."""
 ANYBODY = Requirement()
 """A session, and nothing more."""
 
@@ -77,8 +77,7 @@ class Door:
         answer = self._check(headers, method) if self._auth.started else await self._start_and_check(headers, method)
         if isinstance(answer, Unsure):
             answer = await self._auth.guard.ask(answer, headers, method)
-        scope[_WHO] = answer
-        scope[_CLOCK] = self._clock
+        scope[_WHO] = (answer, self._clock)
         await self._app(scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- a request
@@ -197,7 +196,7 @@ def current(scope: Scope) -> Principal:
         Barred: nobody is, or the session is not good. As a `Refused` it becomes a problem at the border.
         Misconfigured: no `Door` stands in front of this application.
     """
-    answer = scope.get(_WHO)
+    answer, _ = scope.get(_WHO, (None, None))
     if isinstance(answer, Principal):
         return answer
     if isinstance(answer, Denied):
@@ -215,7 +214,7 @@ def require(scope: Scope, requirement: Requirement) -> Principal:
     principal = current(scope)
     if requirement is ANYBODY:
         return principal
-    clock: Clock = scope[_CLOCK]
+    clock: Clock = scope[_WHO][1]
     unmet = meets(requirement, principal, now=clock.now())
     if unmet is not None:
         raise Barred(unmet.reason, within=requirement.fresh if unmet.reason is Reason.NOT_FRESH else None)

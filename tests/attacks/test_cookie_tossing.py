@@ -33,7 +33,7 @@ async def knock(
     who: list[Any] = []
 
     async def app(scope: Scope, receive: Any, send: Any) -> None:
-        who.append(scope["ostiary"])
+        who.append(scope["ostiary"][0])
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body}

@@ -75,7 +75,7 @@ async def test_saying_who(started: House, carrier: Carrier) -> None:
     answers = [await knock(door, headers=headers), await knock(door)]
 
     assert [answer.status_code for answer in answers] == [200, 200]
-    who, nobody = (scope["ostiary"] for scope in app.seen)
+    who, nobody = (scope["ostiary"][0] for scope in app.seen)
     assert isinstance(who, Principal)
     assert (who.user_id, who.carrier) == (account.user.id, carrier)
     assert nobody == Denied(Reason.NO_CARRIER)
@@ -144,7 +144,7 @@ async def test_no_start_without_a_lifespan(house: House, caplog: pytest.LogCaptu
 
     assert (ours.status_code, ours.json()["code"]) == (503, "unavailable")
     assert other.status_code == 200
-    assert app.seen[0]["ostiary"] == Denied(Reason.UNAVAILABLE)
+    assert app.seen[0]["ostiary"][0] == Denied(Reason.UNAVAILABLE)
     assert "cannot be written" in caplog.text
     assert "Traceback" not in caplog.text
 
@@ -158,7 +158,7 @@ async def test_after_the_end(house: House) -> None:
     ours, _ = await knock(door, path="/auth/session"), await knock(door)
 
     assert ours.status_code == 503
-    assert app.seen[0]["ostiary"] == Denied(Reason.UNAVAILABLE)
+    assert app.seen[0]["ostiary"][0] == Denied(Reason.UNAVAILABLE)
     assert not house.auth.started
 
 
@@ -209,4 +209,4 @@ async def test_two_at_the_start(house: House) -> None:
     await asyncio.gather(*(knock(door) for _ in range(5)))
     await house.auth.stop()
 
-    assert [scope["ostiary"] for scope in app.seen] == [Denied(Reason.NO_CARRIER)] * 5
+    assert [scope["ostiary"][0] for scope in app.seen] == [Denied(Reason.NO_CARRIER)] * 5
