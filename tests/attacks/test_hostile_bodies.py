@@ -5,34 +5,11 @@ changed. Requests are as raw as a server passes them on, since a client library 
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-import pytest
-
-from ostiary.core.session import Carrier
 from ostiary.web.endpoints import Route
 from ostiary.web.http import LARGEST_BODY
-from tests.attacks.attacker import ROUTES, TAKERS, Attacker, refused
-from tests.attacks.visits import Street, open_street
-
-
-@pytest.fixture
-async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
-    """A street on which Ada lives; on SQLite where a test asks for it."""
-    async with open_street(tmp_path, getattr(request, "param", "memory")) as street:
-        yield street
-
-
-IN_A_DATABASE = pytest.mark.parametrize("street", ["memory", "sqlite"], indirect=True)
-"""For what only a database may stumble over."""
-
-
-@pytest.fixture
-async def attacker(street: Street) -> Attacker:
-    """Ada herself, in a bad mood."""
-    return Attacker(street, await street.login(Carrier.COOKIE))
-
+from tests.attacks.attacker import IN_A_DATABASE, ROUTES, TAKERS, Attacker, refused
 
 NOT_READ: dict[str, Sequence[bytes]] = {
     "10 MB": [b'{"x": "' + b"a" * 10_000_000 + b'"}'],

@@ -5,34 +5,14 @@ changed. Requests are as raw as a server passes them on, since a client library 
 """
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from ostiary.core.session import Carrier
 from ostiary.web.endpoints import Route
-from tests.attacks.attacker import HOLDERS, JSON, ROUTES, TAKERS, Attacker, refused
-from tests.attacks.visits import BROWSER, Street, open_street
+from tests.attacks.attacker import HOLDERS, IN_A_DATABASE, JSON, ROUTES, TAKERS, Attacker, refused
+from tests.attacks.visits import BROWSER, Street
 from tests.conftest import PASSWORD
-
-
-@pytest.fixture
-async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
-    """A street on which Ada lives; on SQLite where a test asks for it."""
-    async with open_street(tmp_path, getattr(request, "param", "memory")) as street:
-        yield street
-
-
-IN_A_DATABASE = pytest.mark.parametrize("street", ["memory", "sqlite"], indirect=True)
-"""For what only a database may stumble over."""
-
-
-@pytest.fixture
-async def attacker(street: Street) -> Attacker:
-    """Ada herself, in a bad mood."""
-    return Attacker(street, await street.login(Carrier.COOKIE))
-
 
 # ------------------------------------------------------------------------------------------------ headers
 

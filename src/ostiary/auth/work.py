@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ostiary.core.decision import Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors
 from ostiary.core.session import Session, changed, revoked
@@ -48,10 +47,10 @@ class Work:
         elif new.revision > old.revision:
             self.changes.append(Floor(new.id, new.revision, new.tokens_until))
 
-    async def end(self, session: Session, kind: Kind, *, actor: str, why: Reason = Reason.REVOKED) -> None:
+    async def end(self, session: Session, kind: Kind, *, actor: str) -> None:
         """Revoke a live session, with its audit record. One that is over already is left as it is."""
         if session.revoked_at is None:
-            await self.swap(session, revoked(session, now=self.now, why=why))
+            await self.swap(session, revoked(session, now=self.now))
             self.tell(kind, user_id=session.user_id, session_id=session.id, actor=actor)
 
     async def end_all(self, user_id: str, *, actor: str, but: str | None = None) -> int:
