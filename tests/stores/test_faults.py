@@ -52,16 +52,16 @@ async def test_block_that_survives_a_full_disk(store: SqlStore) -> None:
 
     with pytest.raises(Unavailable):  # noqa: PT012 - the block is what fails
         async with store.write() as tx:
-            await tx.counters.put("before", Counter(count=1, at=NOW))
+            await given.put(tx, "before", Counter(count=1, at=NOW))
             with suppress(Unavailable):
                 await tx.users.add(given.user("big", name="x" * 1_000_000))
             await to_writer(store, lambda c: c.execute("PRAGMA max_page_count = 1000000"))
             await to_writer(store, sqlite3.Connection.rollback)
-            await tx.counters.put("after", Counter(count=1, at=NOW))
+            await given.put(tx, "after", Counter(count=1, at=NOW))
 
     async with store.read() as tx:
-        assert await tx.counters.get("before") is None
-        assert await tx.counters.get("after") is None
+        assert await given.counter(tx, "before") is None
+        assert await given.counter(tx, "after") is None
 
 
 async def test_commit_of_what_was_rolled_back(store: SqlStore) -> None:
@@ -101,7 +101,7 @@ async def test_statement_that_the_schema_lacks(store: SqlStore) -> None:
     await to_writer(store, lambda c: c.execute("DROP TABLE counters"))
 
     with pytest.raises(Unavailable, match="no such table: counters"):
-        await read(store, lambda tx: tx.counters.get("k"))
+        await read(store, lambda tx: given.counter(tx, "k"))
 
 
 async def test_cancelled_commit(store: SqlStore) -> None:

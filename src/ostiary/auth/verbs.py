@@ -60,7 +60,7 @@ from ostiary.core.user import Account
 from ostiary.errors import Misconfigured, Refused, Unavailable
 from ostiary.feed.follower import Follower
 from ostiary.guard import Guard, Headers
-from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Transaction, Vault
+from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Stream, Transaction, Vault
 from ostiary.system import SystemClock, SystemEntropy
 
 
@@ -83,6 +83,7 @@ class Auth:
         site: Site,
         clock: Clock,
         entropy: Entropy,
+        stream: Stream | None = None,
         sink: EventSink | None = None,
         policy: Policy = WEB,
         audience: str | None = None,
@@ -94,7 +95,7 @@ class Auth:
         self.clock = clock
         self.floors = Floors(policy)
         self.keyring = Keyring(macs=(), signatures=())
-        follower = Follower(store=store, floors=self.floors, clock=clock, policy=policy, load=self._load)
+        follower = Follower(store=store, floors=self.floors, clock=clock, policy=policy, load=self._load, stream=stream)
         self.guard = Guard(
             store=store,
             floors=self.floors,
@@ -104,13 +105,16 @@ class Auth:
             clock=clock,
             catch_up=follower.catch_up,
         )
-        works = Works(store=store, floors=self.floors, clock=clock, sink=sink or _NoSink(), load=self._load)
+        works = Works(
+            store=store, floors=self.floors, clock=clock, sink=sink or _NoSink(), load=self._load, stream=stream
+        )
         throttles = Throttles(store=store, clock=clock)
         self.accounts = Accounts(
             store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
         )
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
         self._store = store
+        self._stream = stream
         self._vault = vault
         self._password = password
         self._entropy = entropy
@@ -196,6 +200,8 @@ class Auth:
             self.guard.begin()
             self._password.open()
             await self._store.open()
+            if self._stream is not None:
+                await self._stream.open()
             await self.keys.ensure()
             if self._roles is not None:
                 await self.accounts.define_roles(self._roles, actor="settings")
@@ -208,6 +214,8 @@ class Auth:
             if self.started:
                 self.started = False
                 await self._upkeep.stop()
+                if self._stream is not None:
+                    await self._stream.close()
                 await self._store.close()
                 self._password.close()
         self._starting = asyncio.Lock()  # the next start may be in another event loop

@@ -14,7 +14,7 @@ from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors
 from ostiary.core.session import Session, changed, revoked
 from ostiary.errors import Unavailable
 from ostiary.feed.follower import Load
-from ostiary.ports import Clock, EventSink, Store, StoredDocument, Transaction
+from ostiary.ports import Clock, EventSink, Store, StoredDocument, Stream, Transaction
 
 
 @dataclass
@@ -78,8 +78,11 @@ class Work:
 class Works:
     """Begins transactions that are told of when they are durable."""
 
-    def __init__(self, *, store: Store, floors: Floors, clock: Clock, sink: EventSink, load: Load) -> None:
+    def __init__(
+        self, *, store: Store, floors: Floors, clock: Clock, sink: EventSink, load: Load, stream: Stream | None
+    ) -> None:
         self._store = store
+        self._stream = stream
         self._floors = floors
         self._clock = clock
         self._sink = sink
@@ -91,10 +94,10 @@ class Works:
         async with self._store.write() as tx:
             work = Work(tx, self._clock.now())
             yield work
-            for event in work.events:
-                await tx.events.add(event)
-            if work.changes:
-                await tx.feed.append(work.changes)
+            await tx.events.add(*work.events)
+            batch = await tx.feed.append(work.changes) if work.changes else None
+        if batch is not None and self._stream is not None:
+            self._stream.send(batch)
         for change in work.changes:
             if isinstance(change, Floor):
                 self._floors.raise_to(change, elapsed=self._clock.elapsed())

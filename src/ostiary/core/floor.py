@@ -64,6 +64,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries that follow each other, and the incarnation of the feed that they belong to."""
+
+    incarnation: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a follower needs to start: the head read first, then all live floors."""
 

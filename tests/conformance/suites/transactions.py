@@ -42,15 +42,15 @@ class TransactionsSuite:
         """A block may survive what the store refused: that is then the only thing missing."""
         await ada(store)
         async with store.write() as tx:
-            await tx.counters.put("before", Counter(count=1, at=NOW))
+            await given.put(tx, "before", Counter(count=1, at=NOW))
             with pytest.raises(ValueError, match=r"."):
                 await tx.users.add(given.user(name="Eve"))
-            await tx.counters.put("after", Counter(count=2, at=NOW))
+            await given.put(tx, "after", Counter(count=2, at=NOW))
 
         async with store.read() as tx:
             assert await tx.users.get("ada") == given.user()
-            assert await tx.counters.get("before") == Counter(count=1, at=NOW)
-            assert await tx.counters.get("after") == Counter(count=2, at=NOW)
+            assert await given.counter(tx, "before") == Counter(count=1, at=NOW)
+            assert await given.counter(tx, "after") == Counter(count=2, at=NOW)
 
     async def test_writes_take_turns(self, store: Store) -> None:
         """Writes come one after the other, in the order in which they asked."""
@@ -60,7 +60,7 @@ class TransactionsSuite:
         async def write(n: int) -> None:
             async with store.write() as tx:
                 inside.append(n)
-                await tx.counters.put("k", Counter(count=n, at=NOW))
+                await given.put(tx, "k", Counter(count=n, at=NOW))
                 await asyncio.sleep(0)
                 assert inside == [n]
                 inside.remove(n)
@@ -94,18 +94,18 @@ class TransactionsSuite:
         async def write() -> None:
             for n in range(MANY):
                 async with store.write() as tx:
-                    await tx.counters.put("left", Counter(count=n, at=NOW))
+                    await given.put(tx, "left", Counter(count=n, at=NOW))
                     await asyncio.sleep(0)
-                    await tx.counters.put("right", Counter(count=n, at=NOW))
+                    await given.put(tx, "right", Counter(count=n, at=NOW))
             done.set()
 
         async def look() -> int:
             looks = 0
             while not done.is_set():
                 async with store.read() as tx:
-                    left = await tx.counters.get("left")
+                    left = await given.counter(tx, "left")
                     await asyncio.sleep(0)
-                    assert left == await tx.counters.get("right")
+                    assert left == await given.counter(tx, "right")
                 looks += 1
             return looks
 
@@ -130,7 +130,7 @@ class TransactionsSuite:
             with pytest.raises(RuntimeError):
                 await tx.feed.append([given.floor()])
             with pytest.raises(RuntimeError):
-                await tx.counters.put("k", Counter(count=1, at=NOW))
+                await given.put(tx, "k", Counter(count=1, at=NOW))
             with pytest.raises(RuntimeError):
                 await tx.sessions.purge(ended_before=NOW, limit=1)
 
@@ -139,7 +139,7 @@ class TransactionsSuite:
     async def test_block_that_is_over(self, store: Store) -> None:
         """A transaction that was kept beyond its block writes nothing any more."""
         async with store.write() as kept:
-            await kept.counters.put("k", Counter(count=1, at=NOW))
+            await given.put(kept, "k", Counter(count=1, at=NOW))
         over = [kept]
         with suppress(ZeroDivisionError):
             async with store.write() as failed:
@@ -148,8 +148,8 @@ class TransactionsSuite:
 
         for tx in over:
             with pytest.raises(RuntimeError):
-                await tx.counters.put("k", Counter(count=2, at=NOW))
-        assert await read(store, lambda tx: tx.counters.get("k")) == Counter(count=1, at=NOW)
+                await given.put(tx, "k", Counter(count=2, at=NOW))
+        assert await read(store, lambda tx: given.counter(tx, "k")) == Counter(count=1, at=NOW)
 
     async def test_closed(self, store: Store) -> None:
         """A store that is closed is unavailable until it is opened again, and then has what it had."""
@@ -179,10 +179,10 @@ class TransactionsSuite:
         """A block that outlives a close and an open fails, and undoes nothing of what was written since."""
         with pytest.raises(Unavailable):  # noqa: PT012 - the block is what fails
             async with store.write() as tx:
-                await tx.counters.put("old", Counter(count=1, at=NOW))
+                await given.put(tx, "old", Counter(count=1, at=NOW))
                 await store.close()
                 await store.open()
-                await written(store, lambda tx: tx.counters.put("new", Counter(count=1, at=NOW)))
+                await written(store, lambda tx: given.put(tx, "new", Counter(count=1, at=NOW)))
 
-        assert await read(store, lambda tx: tx.counters.get("old")) is None
-        assert await read(store, lambda tx: tx.counters.get("new")) == Counter(count=1, at=NOW)
+        assert await read(store, lambda tx: given.counter(tx, "old")) is None
+        assert await read(store, lambda tx: given.counter(tx, "new")) == Counter(count=1, at=NOW)

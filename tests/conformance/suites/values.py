@@ -59,7 +59,7 @@ class ValuesSuite:
             await tx.sessions.add(session)
             await tx.feed.append([given.floor(text), Document(text, 1)])
             await tx.documents.add(document)
-            await tx.counters.put(text, counter)
+            await given.put(tx, text, counter)
             await tx.keys.add(key)
             await tx.events.add(event)
 
@@ -75,16 +75,16 @@ class ValuesSuite:
             assert await tx.feed.since(0, limit=10) == [Entry(1, given.floor(text)), Entry(2, Document(text, 1))]
             assert (await tx.feed.snapshot()).floors == (given.floor(text),)
             assert await tx.documents.get(text) == document
-            assert await tx.counters.get(text) == counter
+            assert await given.counter(tx, text) == counter
             assert await tx.keys.all() == [key]
             assert await tx.events.of(text, limit=10) == [event]
 
     @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
     async def test_moment(self, store: Store, moment: datetime) -> None:
         """A moment comes back as the same moment, to the microsecond, in UTC."""
-        await written(store, lambda tx: tx.counters.put("k", Counter(count=1, at=moment)))
+        await written(store, lambda tx: given.put(tx, "k", Counter(count=1, at=moment)))
 
-        counter = await read(store, lambda tx: tx.counters.get("k"))
+        counter = await read(store, lambda tx: given.counter(tx, "k"))
 
         assert counter is not None
         assert counter == Counter(count=1, at=moment)
@@ -110,7 +110,7 @@ class ValuesSuite:
             assert await tx.sessions.get(half) is None
             assert await tx.sessions.of(half) == []
             assert await tx.documents.get(half) is None
-            assert await tx.counters.get(half) is None
+            assert await given.counter(tx, half) is None
             assert await tx.events.of(half, limit=10) == []
         assert not await written(store, lambda tx: tx.users.remove(half))
 

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from ostiary.core.session import COMPARED, Device, Session
+from ostiary.stores.sql._accounts import HOLD_USER
 from ostiary.stores.sql.link import Link, Row, columns
-from ostiary.stores.sql.schema import sessions
+from ostiary.stores.sql.schema import sessions, users
 
 
 class Sessions:
@@ -19,6 +20,7 @@ class Sessions:
         await self._link.count(_ADD, **_flat(session))
 
     async def get(self, sid: str) -> Session | None:
+        await self._link.hold(_HOLD_OWNER, sid=sid)
         return await self._link.row(_session, _GET, sid=sid)
 
     async def swap(self, old: Session, new: Session) -> bool:
@@ -28,6 +30,7 @@ class Sessions:
     async def of(self, user_id: str) -> Sequence[Session]:
         if not user_id:
             return []
+        await self._link.hold(HOLD_USER, user_id=user_id)
         return await self._link.rows(_session, _OF, owner=user_id)
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
@@ -49,6 +52,10 @@ def _session(*, device_name: str, user_agent: str, ip: str, **fields: Any) -> Se
 
 # ------------------------------------------------------------------------------------------------ statements
 
+_HOLD_OWNER = (
+    select(users.c.id).join(sessions).where(sessions.c.id == bindparam("sid")).with_for_update(key_share=True, of=users)
+)
+
 _ADD = insert(sessions)
 _GET = select(sessions).where(sessions.c.id == bindparam("sid"))
 _SWAP = update(sessions).where(
@@ -59,10 +66,20 @@ _OF = (
     .where(sessions.c.user_id == bindparam("owner"), sessions.c.revoked_at.is_(None))
     .order_by(sessions.c.created_at, sessions.c.id)
 )
+
+# These two go through the sessions of many users, and wait for none of them: what somebody is changing now is left out.
 _SEEN = (
     update(sessions)
     .where(
-        sessions.c.id == bindparam("sid"), sessions.c.last_seen_at < bindparam("at"), sessions.c.revoked_at.is_(None)
+        sessions.c.id.in_(
+            select(sessions.c.id)
+            .where(
+                sessions.c.id == bindparam("sid"),
+                sessions.c.last_seen_at < bindparam("at"),
+                sessions.c.revoked_at.is_(None),
+            )
+            .with_for_update(key_share=True, skip_locked=True)
+        )
     )
     .values(last_seen_at=bindparam("at"))
 )
@@ -71,5 +88,6 @@ _PURGE = delete(sessions).where(
         select(sessions.c.id)
         .where(or_(sessions.c.revoked_at < bindparam("before"), sessions.c.expires_at < bindparam("before")))
         .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
     )
 )

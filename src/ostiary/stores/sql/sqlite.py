@@ -60,7 +60,12 @@ class SqliteLink:
         """Run a statement once for each set of values."""
         prepared = self._prepared(statement)
         arguments = [prepared.arguments(each) for each in values]
+        if not arguments:
+            return
         await self._run(lambda connection: connection.executemany(prepared.text, arguments))
+
+    async def hold(self, statement: Statement, **values: object) -> None:
+        """Do nothing: only one transaction writes at a time."""
 
     def end(self) -> None:
         """Let no more statements in."""

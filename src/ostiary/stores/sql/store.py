@@ -8,7 +8,7 @@ from datetime import timedelta
 from ostiary import ports
 from ostiary.stores.sql._accounts import Credentials, Identifiers, Users
 from ostiary.stores.sql._feed import Documents, Feed
-from ostiary.stores.sql._records import Counters, Events, Keys
+from ostiary.stores.sql._records import Challenges, Counters, Events, Keys, Verifiers
 from ostiary.stores.sql._sessions import Sessions
 from ostiary.stores.sql.link import Link
 from ostiary.stores.sql.place import check, sqlite_path
@@ -67,7 +67,9 @@ class SqlTransaction:
         self.feed: ports.Feed = Feed(link)
         self.documents: ports.Documents = Documents(link)
         self.counters: ports.Counters = Counters(link)
+        self.challenges: ports.Challenges = Challenges(link)
         self.keys: ports.Keys = Keys(link)
+        self.verifiers: ports.Verifiers = Verifiers(link)
         self.events: ports.Events = Events(link)
 
 
