@@ -10,9 +10,9 @@ from tests.conformance import suites
 
 
 @pytest.fixture
-async def store(postgres_database: str) -> AsyncIterator[Store]:
+async def store(postgres_url: str) -> AsyncIterator[Store]:
     """An empty store."""
-    store = SqlStore(postgres_database)
+    store = SqlStore(postgres_url)
     await store.open()
     yield store
     await store.close()

@@ -138,20 +138,20 @@ class PostgresLink:
         if connection is None:
             return
         if self._unanswered:
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # the pool itself was ended meanwhile
+                connection.terminate()
         leaving = asyncio.get_running_loop().create_task(self._leave(connection))
         self._opening.leaving.add(leaving)
         leaving.add_done_callback(self._opening.leaving.discard)
 
     async def _leave(self, connection: Connection) -> None:
-        try:
-            with _answering():
+        with suppress(asyncpg.InterfaceError):  # the pool itself was ended meanwhile
+            try:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
-        except Unavailable:
-            connection.terminate()
-        finally:
-            with suppress(Exception):  # the pool says that it is closed, in several ways
+            except (asyncpg.PostgresError, OSError, TimeoutError):
+                connection.terminate()
+            finally:
                 await self._opening.pool.release(connection)
 
     def _prepared(self, statement: Statement) -> Compiled:
