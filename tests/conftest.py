@@ -133,7 +133,7 @@ def migrated(postgres: Postgres) -> str:
 def postgres_url(postgres: Postgres, migrated: str) -> str:
     """The URL of a database in PostgreSQL that has our schema and nothing else. It is emptied for each test."""
     tables = ", ".join(table for table in metadata.tables if table != "feed_head")
-    emptied = f"TRUNCATE {tables}; UPDATE feed_head SET seq = 0, incarnation = md5(random()::text)"
+    emptied = f"TRUNCATE {tables}; UPDATE feed_head SET seq = 0, incarnation = md5(random()::text)"  # noqa: S608 - ours
     postgres.query(emptied, database=urlsplit(migrated).path[1:])
     return migrated
 

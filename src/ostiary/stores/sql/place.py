@@ -55,6 +55,12 @@ def postgres_url(url: str) -> URL:
         raise Misconfigured("the store's URL cannot be read; use postgresql://user@host/database") from None
 
 
+def named(url: URL) -> str:
+    """Return what to call a database in a message. It holds no password."""
+    host = f"{url.host or 'the local server'}" + (f":{url.port}" if url.port else "")
+    return f"{url.database or url.username} on {host}"
+
+
 def uri(path: Path) -> str:
     """Return what the driver opens: the file, which must be there."""
     return f"{path.as_uri()}?mode=rw"

@@ -23,6 +23,7 @@ from ostiary.stores.bell import Bell
 from ostiary.stores.sql import server
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
 from ostiary.stores.sql.listen import CHANNEL, Listener
+from ostiary.stores.sql.place import named
 from ostiary.stores.sql.schema import see_version
 
 POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
@@ -193,7 +194,7 @@ class Postgres:
 
     async def open(self) -> None:
         """Connect and listen, if the schema is the one that this version knows."""
-        see_version(await self.revision(), where=server.named(self._url))
+        see_version(await self.revision(), where=named(self._url))
         await self.close()
         opening = Opening(self._url, connections=self._connections, patience=self._patience)
         await opening.pool

@@ -9,6 +9,7 @@ from asyncpg.connect_utils import SessionAttribute
 from sqlalchemy.engine import URL
 
 from ostiary.errors import Misconfigured, Unavailable
+from ostiary.stores.sql.place import named
 from ostiary.stores.sql.schema import VERSION_TABLE
 
 OLDEST: Final = 15
@@ -22,12 +23,6 @@ _SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "3s",
     "lock_timeout": "5s",
 }
-
-
-def named(url: URL) -> str:
-    """Return what to call a database in a message. It holds no password."""
-    host = f"{url.host or 'the local server'}" + (f":{url.port}" if url.port else "")
-    return f"{url.database or url.username} on {host}"
 
 
 async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":

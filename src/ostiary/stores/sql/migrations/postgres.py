@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 from ostiary.errors import Unavailable
 from ostiary.stores.sql import server
 from ostiary.stores.sql.migrations import config
+from ostiary.stores.sql.place import named
 from ostiary.stores.sql.schema import see_not_newer
 
 _LOCK: Final = 0x6F737469617279  # "ostiary"
@@ -20,7 +21,7 @@ _LOCK: Final = 0x6F737469617279  # "ostiary"
 
 async def upgrade_postgres(url: URL, *, wait: float) -> None:
     """Bring a database to the schema of this version. Who migrates at the same time waits."""
-    see_not_newer(await server.revision(url), where=server.named(url))
+    see_not_newer(await server.revision(url), where=named(url))
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: server.connect(url, patience=wait), poolclass=NullPool
     )
@@ -31,4 +32,4 @@ async def upgrade_postgres(url: URL, *, wait: float) -> None:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             await connection.run_sync(lambda sync: command.upgrade(config(sync), "head"))
     except DBAPIError as error:
-        raise Unavailable(f"the database {server.named(url)} cannot be migrated now: {error.orig}") from error
+        raise Unavailable(f"the database {named(url)} cannot be migrated now: {error.orig}") from error
