@@ -19,7 +19,9 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 SETTINGS = Settings(
     data=Path("/srv/ostiary"),
-    database=Path("/srv/ostiary/ostiary.db"),
+    store="sqlite:////srv/ostiary/ostiary.db",
+    redis=None,
+    key_file=Path("/srv/ostiary/ostiary.db.key"),
     issuer="https://id.example",
     host="127.0.0.1",
     port=8000,

@@ -109,11 +109,12 @@ def _welcome(given: Given, settings: Settings, address: str) -> None:
         return
     if settings.log_format == "json":
         return
+    where = settings.database.parent if settings.database else settings.place
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     lines = [
         Text("Ostiary", style="bold").append(f" is at {base}, with {workers}. Ctrl-C stops it.", style="not bold"),
         Text(
-            f"Users see {settings.issuer}; everything is in {settings.database.parent if settings.database else settings.place}",
+            f"Users see {settings.issuer}; everything is in {where}",
             style="dim",
         ),
         Text(),

@@ -70,7 +70,7 @@ async def look(settings: Settings) -> Facts:
         await asyncio.to_thread(check_files, settings)
     except Misconfigured as error:
         folder_trouble = str(error)
-    store = SqlStore(settings.store)
+    store, database = SqlStore(settings.store), settings.database
     try:
         await store.open()
         async with store.read() as tx:
@@ -89,7 +89,7 @@ async def look(settings: Settings) -> Facts:
         store_trouble=store_trouble,
         keys_trouble=keys_trouble,
         keys=keys,
-        file_system=settings.database and await asyncio.to_thread(file_system, settings.database),
+        file_system=None if database is None else await asyncio.to_thread(file_system, database),
     )
 
 
@@ -154,7 +154,7 @@ def _reach(settings: Settings) -> Iterator[Finding]:
 
 
 def _places(settings: Settings, facts: Facts) -> Iterator[Finding]:
-    place = f"reach the data folder {settings.data}" if settings.owns_folder else f"read {settings.key_file}"
+    place = f"reach the data folder {settings.data}" if settings.owns_folder else f"read {settings.place}"
     yield _trouble("data", facts.folder_trouble, f"only this user can {place}")
     if settings.owns_folder and settings.data == Path.cwd() / "ostiary-data":
         yield Finding(

@@ -198,7 +198,7 @@ def _value(
         return None
     if key.may_hold_password and key.name in flags and v.has_password(words):
         raise _Wrong(
-            f"{place} holds a password, which everybody on this machine could read; put it into {key.variable} or the file"
+            f"{place} holds a password, which everybody here could read; put it into {key.variable} or the file"
         )
     if key.words is None:
         raise _Wrong(f"{place} cannot be set here; {key.name} is a table of the settings file")

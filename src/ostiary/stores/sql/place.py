@@ -39,8 +39,8 @@ def sqlite_path(url: str) -> Path:
 
 
 def is_postgres(url: str) -> bool:
-    """Tell whether a URL names a PostgreSQL database, as far as its first word says."""
-    return url.partition(":")[0] in ("postgresql", "postgres")
+    """Tell whether a URL names a PostgreSQL database."""
+    return url.startswith(("postgresql://", "postgres://"))
 
 
 def postgres_url(url: str) -> URL:
