@@ -13,6 +13,7 @@ from ostiary.core.policy import Algorithm
 from ostiary.ports import KeyRecord
 from ostiary.server.check import Facts, file_system, judge
 from ostiary.server.settings import Settings
+from ostiary.stores.sql import sqlite_url
 from tests.server.running import here
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -77,7 +78,7 @@ def test_a_safe_service() -> None:
         ({"host": "::", "issuer": "http://localhost"}, {}, ["issuer", "host"], "behind a proxy that speaks https"),
         ({"trusted_origins": ("http://app.example",)}, {}, ["trusted_origins"], "trust no http:// origin"),
         (
-            {"data": Path.cwd() / "ostiary-data", "database": Path.cwd() / "ostiary-data" / "ostiary.db"},
+            {"data": Path.cwd() / "ostiary-data", "store": sqlite_url("ostiary-data/ostiary.db")},
             {},
             ["data"],
             "name a fixed one",

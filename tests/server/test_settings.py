@@ -122,7 +122,7 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
     ("toml", "flags", "environ", "line"),
     [
         ("prot = 1", {}, {}, "{file}: the key 'prot' is not known; did you mean port?"),
-        ("xyzzy = 1", {}, {}, "{file}: the key 'xyzzy' is not known; known are data, store, issuer, "),
+        ("xyzzy = 1", {}, {}, "{file}: the key 'xyzzy' is not known; known are data, store, redis, key_file, issuer, "),
         (
             "",
             {},
@@ -182,7 +182,7 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
                 "",
                 {name: url},
                 {},
-                f"--{name} holds a password, which all of this machine could read there; put it into {variable} or the file",
+                f"--{name} holds a password, which everybody here could read; put it into {variable} or the file",
             )
             for name, variable, url in (
                 ("store", "OSTIARY_STORE", "postgresql://u:pw@x/y"),
