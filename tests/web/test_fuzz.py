@@ -36,7 +36,9 @@ from tests.conftest import ISSUER, PASSWORD, House, make_house, sqlite_store
 
 DOCUMENT = json.loads(document(TABLE, Site.of(ISSUER)))
 for each in TABLE:
-    if each.needs is Needs.VERIFIER:  # a key is always sent: a wrong one in its place would not be a request like others
+    if (
+        each.needs is Needs.VERIFIER
+    ):  # a key is always sent: a wrong one in its place would not be a request like others
         del DOCUMENT["paths"][each.path][each.method.lower()]["security"]
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 CHECKS: list[Any] = [

@@ -26,7 +26,13 @@ _EVENT = {
         "data": {
             "type": "string",
             "contentMediaType": "application/json",
-            "contentSchema": {"anyOf": [{"$ref": _REF.format(name=kind.__name__)} for kind in (FloorOut, DocumentOut)]},
+            "contentSchema": {
+                "anyOf": [
+                    {"$ref": _REF.format(name=FloorOut.__name__)},
+                    {"$ref": _REF.format(name=DocumentOut.__name__)},
+                    {"type": "object", "maxProperties": 0},
+                ]
+            },
         },
     },
     "required": ["event", "data"],
@@ -46,7 +52,9 @@ def document(routes: Iterable[Route], site: Site) -> bytes:
     """Return the document of these routes, as they are served at a site."""
     lines = tuple(routes)
     kinds = [kind for route in lines for kind in (route.takes, *route.gives) if kind is not None]
-    _, components = msgspec.json.schema_components([*dict.fromkeys(kinds), FloorOut, DocumentOut, ProblemOut], ref_template=_REF)
+    _, components = msgspec.json.schema_components(
+        [*dict.fromkeys(kinds), FloorOut, DocumentOut, ProblemOut], ref_template=_REF
+    )
     paths: dict[str, Any] = {}
     for route in lines:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
