@@ -19,7 +19,7 @@ epoch.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -140,6 +140,10 @@ class Floors:
         if floor.floor > self.of.get(floor.sid, 0):
             self.of[floor.sid] = floor.floor
             self._raised.append((elapsed, floor))
+
+    def live(self) -> Iterator[Floor]:
+        """Yield every floor that is in force, one per session."""
+        return (floor for _, floor in self._raised if self.of.get(floor.sid) == floor.floor)
 
     def renew(self, head: Head, *, asked_at: float) -> Renewal:
         """Say what a head asked for at `asked_at` means, and renew the lease if the view has caught up with it."""
