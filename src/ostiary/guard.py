@@ -147,7 +147,7 @@ class Guard:
     ) -> Principal | Denied | Unsure:
         """Say who is asking, from memory alone, or that memory cannot say.
 
-        `stale` is for how many seconds after the lease has run out an access token is accepted all the same, and marked.
+        `stale`: for so many seconds after the lease has run out an access token is accepted nevertheless, and marked.
         """
         authorization = cookies = None
         for name, value in headers:
@@ -248,7 +248,7 @@ class Guard:
     # -------------------------------------------------------------------------------------------- a miss
 
     def _late(self, entry: _Entry, digest: bytes, late: float, *, stale: float) -> Principal | Unsure:
-        """Say what a lease that has run out leads to. Nothing is late to a view that was never complete: it is unsure."""
+        """Say what a lease that has run out leads to. One that ended for a gap, or never began, did so for ever."""
         if entry.is_cookie or late >= stale:
             return Unsure(None, digest)
         return msgspec.structs.replace(entry.principal, stale=timedelta(seconds=late))
