@@ -21,7 +21,7 @@ from ostiary.ports import Clock, Transaction
 
 _NEVER = timedelta.max
 
-ANY = replace(WEB, name="of any issuer", session_life=_NEVER, idle_life=_NEVER, seen_every=_NEVER / 2)
+ANY = replace(WEB, name="of any issuer", session_life=_NEVER, idle_life=_NEVER, seen_every=_NEVER / 4)
 """What a verifier knows of a policy before its issuer says more. Nobody here writes down when a session was used."""
 
 
