@@ -10,9 +10,10 @@ import pytest
 from ostiary.core.decision import Reason
 from ostiary.core.session import Carrier
 from ostiary.verify import Principal, Unavailable, Verifier
+from ostiary.verify.view import View
 from tests.core.vectors import CLAIMS
 from tests.verify.asking import SOON, outcome, until
-from tests.verify.issuer import AUDIENCE, KEY, LEASE, Issuer, drop, hang
+from tests.verify.issuer import AUDIENCE, KEY, LEASE, Issuer, drop, hang, say
 
 # ------------------------------------------------------------------------------------------------ ready
 
@@ -188,3 +189,34 @@ async def test_what_is_left_is_what_counts(issuer: Issuer, verifier: Verifier) -
 
     assert shorter < timedelta(seconds=0.3)
     assert verifier.lease <= timedelta(seconds=LEASE)
+
+
+async def test_a_lease_is_counted_from_the_asking(issuer: Issuer, verifier: Verifier) -> None:
+    """However long an answer was on its way: the lease counts from before it was asked for."""
+
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        body = issuer.body("/auth/feed/head")
+        await asyncio.sleep(0.4 * LEASE)
+        await say(writer, body)
+
+    issuer.instead["/auth/feed/head"] = slowly
+    await until(lambda: verifier.lease < timedelta(seconds=0.5 * LEASE))
+
+    longest = timedelta(0)
+    end = time.monotonic() + 2 * LEASE
+    while time.monotonic() < end:
+        longest = max(longest, verifier.lease)
+        await asyncio.sleep(0.005)
+
+    assert timedelta(seconds=0.5 * LEASE) < longest <= timedelta(seconds=0.6 * LEASE)
+
+
+async def test_memory_is_bounded(issuer: Issuer, verifier: Verifier) -> None:
+    """Nobody here writes down when a session was used, so it is not remembered either."""
+    for i in range(100):
+        verifier.verify(issuer.token(f"s{i}"))
+    view = verifier._source.view
+
+    assert isinstance(view, View)
+    assert len(view.guard) == 100
+    assert view.guard.seen == {}
