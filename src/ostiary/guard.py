@@ -16,7 +16,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
@@ -142,8 +142,13 @@ class Guard:
         self._permissions.clear()
         self._verified.clear()
 
-    def check(self, headers: Headers, method: str) -> Principal | Denied | Unsure:  # noqa: C901, PLR0912 - the hot path
-        """Say who is asking, from memory alone, or that memory cannot say."""
+    def check(  # noqa: C901, PLR0912 - the hot path
+        self, headers: Headers, method: str, *, stale: float = 0.0
+    ) -> Principal | Denied | Unsure:
+        """Say who is asking, from memory alone, or that memory cannot say.
+
+        `stale`: for so many seconds after the lease has run out an access token is accepted nevertheless, and marked.
+        """
         authorization = cookies = None
         for name, value in headers:
             if name == b"authorization":
@@ -180,11 +185,12 @@ class Guard:
         now = elapsed + self._clock.offset
         if now >= entry.expires:
             return Denied(Reason.EXPIRED)
+        fresh_until = self._floors.fresh_until  # before the floor: another thread may raise that, and then renew this
         floor = self._floors.of.get(entry.sid, 0)
         if entry.revision < floor:
             return self._below(floor, carrier, digest, is_cookie=is_cookie)
-        if elapsed >= self._floors.fresh_until:
-            return Unsure(None, digest)
+        if elapsed >= fresh_until:
+            return self._late(entry, digest, elapsed - fresh_until, stale=stale)
         if elapsed >= entry.believed_until:
             return self._read_again(carrier, digest)
         if is_cookie and method not in SAFE_METHODS and not self.is_meant(headers, method, entry.sid):
@@ -240,6 +246,12 @@ class Guard:
         return is_csrf_token(token, sid, keyring=self._keyring, now=self._clock.now())
 
     # -------------------------------------------------------------------------------------------- a miss
+
+    def _late(self, entry: _Entry, digest: bytes, late: float, *, stale: float) -> Principal | Unsure:
+        """Say what a lease that has run out leads to. One that ended for a gap, or never began, did so for ever."""
+        if entry.is_cookie or late >= stale:
+            return Unsure(None, digest)
+        return msgspec.structs.replace(entry.principal, stale=timedelta(seconds=late))
 
     def _below(self, floor: int, carrier: bytes, digest: bytes, *, is_cookie: bool) -> Denied | Unsure:
         """Say what a session that has changed leads to. A cookie's may do other things now: ask which."""
