@@ -1,6 +1,6 @@
 """What many tests start from: an `Auth` on each store, with time and reports in the test's hand."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from ostiary.stores.memory import MemoryStore
 from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.system import SystemEntropy
 from ostiary.testing import CHEAPEST, CountedEntropy, FakeClock, Recorder
+from tests.servers.postgres import Postgres
+from tests.servers.redis import Redis
 
 PASSWORD = "a lantern in the harbour"
 ISSUER = "https://id.example"
@@ -90,3 +92,25 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     house = make_house(STORES[request.param](tmp_path), tmp_path)
     async with house.auth.running():
         yield house
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for all tests of this process. Who stops or breaks a server makes one of their own."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """The URL of an empty database in PostgreSQL."""
+    url = postgres.database()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    """A Redis for all tests of this process. Nobody has emptied it: `flush` does."""
+    with Redis() as server:
+        yield server
