@@ -200,9 +200,9 @@ class Auth:
             self.guard.begin()
             self._password.open()
             await self._store.open()
-            if self._stream is not None:
-                await self._stream.open()
             await self.keys.ensure()
+            if self._stream is not None:
+                await self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 await self.accounts.define_roles(self._roles, actor="settings")
             await self._upkeep.start()
