@@ -117,7 +117,7 @@ class TestTransactions(suites.TransactionsSuite):
 
         async def write() -> None:
             for n in range(MANY):
-                pair = dict.fromkeys(("left", "right"), Counter(count=n, at=NOW))
+                pair: dict[str, Counter] = dict.fromkeys(("left", "right"), Counter(count=n, at=NOW))
                 async with store.write() as tx:
                     assert await tx.counters.swap(await tx.counters.get(pair), pair)
             done.set()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +17,7 @@ from ostiary.core.site import Site
 from ostiary.feed.redis import RedisStream
 from ostiary.keys.vault import SealedVault
 from ostiary.methods.password import Password
-from ostiary.ports import Transaction
-from ostiary.stores.redis import RedisBeside
+from ostiary.stores.redis import BesideTransaction, RedisBeside
 from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.system import SystemClock, SystemEntropy
 from ostiary.testing import CHEAPEST
@@ -36,7 +35,7 @@ class Counted(RedisBeside):
     reads = 0
 
     @asynccontextmanager
-    async def read(self) -> AsyncGenerator[Transaction]:
+    async def read(self) -> AsyncGenerator[BesideTransaction]:
         self.reads += 1
         async with super().read() as tx:
             yield tx
@@ -70,16 +69,9 @@ def worker(folder: Path, url: str) -> Worker:
 
 
 @pytest.fixture
-def own() -> Iterator[Redis]:
-    """A Redis to break."""
-    with Redis() as server:
-        yield server
-
-
-@pytest.fixture
-async def workers(own: Redis, tmp_path: Path) -> AsyncIterator[tuple[Worker, Worker]]:
+async def workers(own_redis: Redis, tmp_path: Path) -> AsyncIterator[tuple[Worker, Worker]]:
     """Two workers with Ada in their store."""
-    near, far = worker(tmp_path, own.url()), worker(tmp_path, own.url())
+    near, far = worker(tmp_path, own_redis.url()), worker(tmp_path, own_redis.url())
     async with near.auth.running(), far.auth.running():
         await near.auth.accounts.register(email="ada@example.com", password=PASSWORD)
         yield near, far
@@ -98,7 +90,7 @@ async def logout(near: Worker, far: Worker, who: Principal, check: Callable[[], 
 async def seen(near: Worker, far: Worker, count: int) -> list[tuple[Principal, Callable[[], object]]]:
     """Log in so often, and let the far worker see each session, so that it answers from memory."""
     proof = await near.auth.prove("ada@example.com", PASSWORD)
-    sessions = []
+    sessions: list[tuple[Principal, Callable[[], object]]] = []
     for _ in range(count):
         headers = headers_of(near.auth, await near.auth.login(proof, carrier=Carrier.COOKIE))
         who = await far.auth.authenticate(headers, "GET")
@@ -126,7 +118,7 @@ async def test_no_question_for_each_logout(workers: tuple[Worker, Worker]) -> No
 
 
 @pytest.mark.parametrize("fault", ["kill", "pause", "flush"])
-async def test_noticed_whatever_happens(own: Redis, workers: tuple[Worker, Worker], fault: str) -> None:
+async def test_noticed_whatever_happens(own_redis: Redis, workers: tuple[Worker, Worker], fault: str) -> None:
     """Logouts before, while and after Redis is lost are refused within the lease at the other worker, each of them."""
     near, far = workers
     sessions = await seen(near, far, 30)
@@ -134,11 +126,11 @@ async def test_noticed_whatever_happens(own: Redis, workers: tuple[Worker, Worke
     for number, (who, check) in enumerate(sessions):
         match number, fault:
             case 10, _:
-                await asyncio.to_thread(getattr(own, fault))
+                await asyncio.to_thread(getattr(own_redis, fault))
             case 20, "kill":
-                await asyncio.to_thread(own.start)
+                await asyncio.to_thread(own_redis.start)
             case 20, "pause":
-                own.resume()
+                own_redis.resume()
             case _:
                 pass
         delays.append(await logout(near, far, who, check))
@@ -149,13 +141,13 @@ async def test_noticed_whatever_happens(own: Redis, workers: tuple[Worker, Worke
     assert max(delays) < LEASE
 
 
-async def test_it_carries_again(own: Redis, workers: tuple[Worker, Worker]) -> None:
+async def test_it_carries_again(own_redis: Redis, workers: tuple[Worker, Worker]) -> None:
     """After a restart of Redis the stream carries again, and the store is spared again."""
     near, far = workers
     sessions = await seen(near, far, 30)
-    await asyncio.to_thread(own.kill)
+    await asyncio.to_thread(own_redis.kill)
     await logout(near, far, *sessions[0])
-    await asyncio.to_thread(own.start)
+    await asyncio.to_thread(own_redis.start)
     await asyncio.sleep(1.5)  # the longest pause between two tries, and some
     far.store.reads, began = 0, time.monotonic()
     for session in sessions[1:]:
@@ -164,18 +156,18 @@ async def test_it_carries_again(own: Redis, workers: tuple[Worker, Worker]) -> N
     assert far.store.reads <= (time.monotonic() - began) / (LEASE / 4) + 2
 
 
-async def test_a_login_waits_for_nobody(own: Redis, workers: tuple[Worker, Worker]) -> None:
+async def test_a_login_waits_for_nobody(own_redis: Redis, workers: tuple[Worker, Worker]) -> None:
     """While Redis hangs nobody logs in, and that holds up no logout: nobody holds the store while waiting for Redis."""
     near, far = workers
     [(who, check), *_] = await seen(near, far, 1)
-    own.pause()
+    own_redis.pause()
     with pytest.raises(Exception, match="Redis"):
         await near.auth.prove("ada@example.com", PASSWORD)
     logins = asyncio.gather(*(near.auth.prove("ada@example.com", PASSWORD) for _ in range(50)), return_exceptions=True)
     began = time.monotonic()
     await logout(near, far, who, check)
     took = time.monotonic() - began
-    own.resume()
+    own_redis.resume()
 
     assert {type(error).__name__ for error in await logins} == {"Unavailable"}
     assert took < LEASE
