@@ -6,7 +6,7 @@ STAMP  := .venv/.stamp
 .DEFAULT_GOAL := help
 .PHONY: help serve demo test check mypy pyright bench clean lock
 
-# Install Debian packages when we may; else say how. No server that they bring is started: we only want its programs.
+# Install Debian packages when we may; else say how. Servers they bring are not started: we want the programs.
 define apt
 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
     echo "installing $(1)"; \
@@ -28,7 +28,7 @@ demo: $(STAMP)  ## see a login, a logout and what they do, in a terminal
 	.venv/bin/python examples/demo.py
 
 test: $(STAMP)  ## run the tests (they start their own PostgreSQL and Redis)
-	@missing=$$(.venv/bin/python -m tests.servers.programs); [ -z "$$missing" ] || { $(call apt,$$missing); }
+	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
 	.venv/bin/pytest
 
 check: $(STAMP)  ## lint, format, types and layers

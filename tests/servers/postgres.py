@@ -75,7 +75,7 @@ class Postgres(Server):
     def database(self, *, role: str = ROLE, password: str | None = None) -> str:
         """Make an empty database that belongs to a role, and return its URL for that role."""
         name = f"test_{next(self._databases)}"
-        self.query(f"CREATE DATABASE {name} OWNER {role}")
+        self.query(f"CREATE DATABASE {name} OWNER {role} STRATEGY file_copy")  # the quicker one, by about a third
         return self.url(name, role=role, password=password)
 
     def drop(self, url: str) -> None:

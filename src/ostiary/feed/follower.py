@@ -11,11 +11,12 @@ what the stream has lost, and for documents. While the stream is down, the store
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from ostiary.core.floor import Batch, Document, Floor, Floors, Head, Renewal, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Floors, Head, Renewal, Snapshot
 from ostiary.core.policy import Policy
 from ostiary.errors import OstiaryError, Unavailable
+from ostiary.feed.relay import Relay
 from ostiary.ports import Clock, Store, Stream
 
 log = logging.getLogger("ostiary.feed")
@@ -38,9 +39,11 @@ class Follower:
         policy: Policy,
         load: Load,
         stream: Stream | None = None,
+        relay: Relay | None = None,
     ) -> None:
         self._store = store
         self._stream = stream
+        self._relay = relay
         self._floors = floors
         self._clock = clock
         self._every = policy.lease.total_seconds() / 4
@@ -104,14 +107,22 @@ class Follower:
                 return await self._start(await tx.feed.snapshot(), asked_at)
         if any(isinstance(entry.change, Document) for entry in entries):
             self._loaded = False
-        self._floors.apply(entries, elapsed=asked_at)
+        self._apply(entries, elapsed=asked_at)
         self._floors.forget(elapsed=asked_at, wall=asked_at + self._clock.offset)
         return await self._renew(head, asked_at)
 
     async def _start(self, snapshot: Snapshot, asked_at: float) -> Renewal:
         self._loaded = False
         self._floors.start(snapshot, elapsed=asked_at)
+        if self._relay is not None:
+            self._relay.started(snapshot.head)
         return await self._renew(snapshot.head, asked_at)
+
+    def _apply(self, entries: Sequence[Entry], *, elapsed: float) -> bool:
+        is_whole = self._floors.apply(entries, elapsed=elapsed)
+        if self._relay is not None:
+            self._relay.applied(entries)
+        return is_whole
 
     async def _renew(self, head: Head, asked_at: float) -> Renewal:
         # A document that was announced but not loaded yet is a view that has not caught up.
@@ -159,4 +170,4 @@ class Follower:
             self._floors.raise_to(floor, elapsed=elapsed)
         if len(floors) < len(new) or (new and new[0].seq != view.seq + 1):
             return False
-        return self._floors.apply(new, elapsed=elapsed)
+        return self._apply(new, elapsed=elapsed)
