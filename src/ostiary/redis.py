@@ -12,20 +12,23 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, cast
 from urllib.parse import parse_qs, urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
-
 from ostiary.errors import Misconfigured, Unavailable
+
+try:
+    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+    from redis.exceptions import (
+        AuthenticationError,
+        AuthorizationError,
+        NoPermissionError,
+        OutOfMemoryError,
+        ReadOnlyError,
+        RedisError,
+        ResponseError,
+    )
+except ModuleNotFoundError:
+    raise Misconfigured("install ostiary[redis]: it brings the client for Redis") from None
 
 _OLDEST: Final = 7
 _PATIENCE: Final = 1.0

@@ -1,6 +1,8 @@
 """Two workers whose feed goes over Redis. Whatever happens to Redis, a logout is noticed within the lease."""
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ from ostiary import Auth, Carrier
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.site import Site
+from ostiary.errors import Refused
 from ostiary.feed.redis import RedisStream
 from ostiary.keys.vault import SealedVault
 from ostiary.methods.password import Password
@@ -171,3 +174,34 @@ async def test_a_login_waits_for_nobody(own_redis: Redis, workers: tuple[Worker,
 
     assert {type(error).__name__ for error in await logins} == {"Unavailable"}
     assert took < LEASE
+
+
+async def test_put_together_by_auth(own_redis: Redis, tmp_path: Path) -> None:
+    """`Auth.at` with a Redis, on an empty folder: tries are counted there, and a logout comes over the stream."""
+    near, far = (
+        Auth.at(
+            sqlite_url(tmp_path / "app.db"),
+            key_file=tmp_path / "app.key",
+            issuer=ISSUER,
+            redis=own_redis.url(),
+            policy=CHEAPEST,
+        )
+        for _ in range(2)
+    )
+    async with near.running(), far.running():
+        await near.accounts.register(email="ada@example.com", password=PASSWORD)
+        proof = await near.prove("ada@example.com", PASSWORD)
+        headers = headers_of(near, await near.login(proof, carrier=Carrier.COOKIE))
+        who = await far.authenticate(headers, "GET")
+        assert isinstance(who, Principal)
+        await near.logout(who)
+        while isinstance(far.guard.check(headers, "GET"), Principal):
+            await asyncio.sleep(0.001)
+        with pytest.raises(Refused):
+            await near.prove("ada@example.com", "wrong")
+        keys = own_redis.query("KEYS", "*").split()
+
+    assert any(key.startswith("{ostiary}:counter:") for key in keys)
+    assert "{ostiary}:feed" in keys
+    with contextlib.closing(sqlite3.connect(tmp_path / "app.db")) as database:
+        assert database.execute("SELECT count(*) FROM counters").fetchone() == (0,)

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 from urllib.parse import urlsplit
@@ -245,13 +246,23 @@ class Auth:
         from ostiary.methods.password import Password  # noqa: PLC0415
         from ostiary.stores.sql import SqlStore  # noqa: PLC0415
 
-        entropy = SystemEntropy()
+        clock, entropy = SystemClock(), SystemEntropy()
+        vault = SealedVault(Path(key_file).absolute(), entropy=entropy)
+        kept: Store = SqlStore(store, migrate=migrate)
+        stream: Stream | None = None
+        if redis is not None:
+            from ostiary.feed.redis import RedisStream  # noqa: PLC0415 - the client is an extra
+            from ostiary.stores.redis import RedisBeside  # noqa: PLC0415 - same
+
+            kept = RedisBeside(kept, redis, clock=clock, secrets=partial(vault.derive, "challenges"))
+            stream = RedisStream(redis, secrets=partial(vault.derive, "stream"))
         return cls(
-            store=SqlStore(store, migrate=migrate),
-            vault=SealedVault(Path(key_file).absolute(), entropy=entropy),
+            store=kept,
+            stream=stream,
+            vault=vault,
             password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
             site=_site(issuer, trusted_origins),
-            clock=SystemClock(),
+            clock=clock,
             entropy=entropy,
             policy=policy,
             audience=audience,
