@@ -143,3 +143,10 @@ def redis() -> Iterator[Redis]:
     """A Redis for all tests of this process. Nobody has emptied it: `flush` does."""
     with Redis() as server:
         yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    """A Redis that a test may break. It has a password."""
+    with Redis(password="correct-horse") as server:
+        yield server

@@ -238,7 +238,7 @@ class Counters(Protocol):
     """How often something was tried.
 
     They may be kept apart from the rest (in Redis): then each verb is atomic by itself, is in force at once, and is not
-    undone with its transaction.
+    undone with its transaction. What then ends by itself need not be purged.
     """
 
     async def get(self, keys: Collection[str]) -> Mapping[str, Counter]:

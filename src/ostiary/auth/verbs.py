@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 from urllib.parse import urlsplit
@@ -245,13 +246,23 @@ class Auth:
         from ostiary.methods.password import Password  # noqa: PLC0415
         from ostiary.stores.sql import SqlStore  # noqa: PLC0415
 
-        entropy = SystemEntropy()
+        clock, entropy = SystemClock(), SystemEntropy()
+        vault = SealedVault(Path(key_file).absolute(), entropy=entropy)
+        kept: Store = SqlStore(store, migrate=migrate)
+        stream: Stream | None = None
+        if redis is not None:
+            from ostiary.feed.redis import RedisStream  # noqa: PLC0415 - the client is an extra
+            from ostiary.stores.redis import RedisBeside  # noqa: PLC0415 - same
+
+            kept = RedisBeside(kept, redis, clock=clock, secrets=partial(vault.derive, "challenges"))
+            stream = RedisStream(redis, secrets=partial(vault.derive, "stream"))
         return cls(
-            store=SqlStore(store, migrate=migrate),
-            vault=SealedVault(Path(key_file).absolute(), entropy=entropy),
+            store=kept,
+            stream=stream,
+            vault=vault,
             password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
             site=_site(issuer, trusted_origins),
-            clock=SystemClock(),
+            clock=clock,
             entropy=entropy,
             policy=policy,
             audience=audience,
@@ -274,9 +285,9 @@ class Auth:
             self.guard.begin()
             self._password.open()
             await self._store.open()
-            if self._stream is not None:
-                await self._stream.open()
             await self.keys.ensure()
+            if self._stream is not None:
+                await self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 await self.accounts.define_roles(self._roles, actor="settings")
             await self._upkeep.start()
