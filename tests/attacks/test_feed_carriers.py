@@ -179,7 +179,7 @@ async def test_behind_the_door(town: Town) -> None:
     headers = [(b"authorization", f"Bearer {town.key}".encode())]
     await knock(Door(behind, town.street.house.auth), {"method": "GET", "path": "/me", "headers": headers}, [])
 
-    assert refusals == [Reason.MALFORMED]
+    assert refusals == [Reason.UNKNOWN_KEY]
 
 
 async def test_nothing_of_a_key_is_written(town: Town, caplog: pytest.LogCaptureFixture) -> None:
