@@ -179,7 +179,10 @@ class Sessions(Protocol):
         ...
 
     async def of(self, user_id: str) -> Sequence[Session]:
-        """Return the sessions of one user that were not revoked, the oldest first. An empty id finds nothing."""
+        """Return the sessions of one user that were not revoked, the oldest first. An empty id finds nothing.
+
+        Who changes several of them changes them in the order of their ids.
+        """
         ...
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:

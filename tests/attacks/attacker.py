@@ -20,7 +20,7 @@ HOLDING = [route for route in TABLE if route.needs in (Needs.SESSION, Needs.COOK
 ROUTES = pytest.mark.parametrize("route", TABLE, ids=lambda route: f"{route.method} {route.path}")
 TAKERS = pytest.mark.parametrize("route", TAKING, ids=lambda route: f"{route.method} {route.path}")
 HOLDERS = pytest.mark.parametrize("route", HOLDING, ids=lambda route: f"{route.method} {route.path}")
-IN_A_DATABASE = pytest.mark.parametrize("street", ["memory", "sqlite"], indirect=True)
+IN_A_DATABASE = pytest.mark.parametrize("street", ["memory", "sqlite", "postgres"], indirect=True)
 """For what only a database may stumble over."""
 
 Headers = list[tuple[bytes, bytes]]

@@ -188,17 +188,67 @@ class Auth:
         Raises:
             Misconfigured: the issuer or an origin cannot be used.
         """
-        # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
-        from ostiary.keys.master import master_key_file  # noqa: PLC0415
-        from ostiary.keys.vault import SealedVault  # noqa: PLC0415
-        from ostiary.methods.password import Password  # noqa: PLC0415
-        from ostiary.stores.sql import SqlStore, sqlite_url  # noqa: PLC0415
+        from ostiary.keys.master import master_key_file  # noqa: PLC0415 - as in `at`
+        from ostiary.stores.sql import sqlite_url  # noqa: PLC0415 - same
 
         file = Path(path).absolute()
+        return cls.at(
+            sqlite_url(file),
+            key_file=master_key_file(file),
+            issuer=issuer,
+            policy=policy,
+            audience=audience,
+            trusted_origins=trusted_origins,
+            roles=roles,
+            migrate=migrate,
+            sink=sink,
+        )
+
+    @classmethod
+    def at(
+        cls,
+        store: str,
+        *,
+        key_file: str | Path,
+        issuer: str,
+        redis: str | None = None,
+        policy: Policy = WEB,
+        audience: str | None = None,
+        trusted_origins: Sequence[str] = (),
+        roles: Mapping[str, Sequence[str]] | None = None,
+        migrate: bool = True,
+        sink: EventSink | None = None,
+    ) -> "Auth":
+        """Make an `Auth` on a database that other processes and machines use, too.
+
+        The key file is made at the first start of all. Every machine must have the same: copy it before the second one
+        starts.
+
+        Args:
+            store: `postgresql://user@host/database`, or `sqlite:////path/to/file.db`.
+            key_file: The file of the master key, under which all other keys are sealed.
+            redis: `redis://host`: carries the feed to many processes, and counts tries. If it is lost, logouts take
+                longer to arrive (half a second, never longer than the lease), and tries cannot be counted: logins wait.
+            issuer: As for `embedded`, and so are the others.
+            policy: .
+            audience: .
+            trusted_origins: .
+            roles: .
+            migrate: .
+            sink: .
+
+        Raises:
+            Misconfigured: the issuer, an origin or a URL cannot be used.
+        """
+        # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
+        from ostiary.keys.vault import SealedVault  # noqa: PLC0415
+        from ostiary.methods.password import Password  # noqa: PLC0415
+        from ostiary.stores.sql import SqlStore  # noqa: PLC0415
+
         entropy = SystemEntropy()
         return cls(
-            store=SqlStore(sqlite_url(file), migrate=migrate),
-            vault=SealedVault(master_key_file(file), entropy=entropy),
+            store=SqlStore(store, migrate=migrate),
+            vault=SealedVault(Path(key_file).absolute(), entropy=entropy),
             password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
             site=_site(issuer, trusted_origins),
             clock=SystemClock(),

@@ -11,6 +11,7 @@ epoch (RFC 7519 section 2), lives and leases are seconds.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,3 +104,38 @@ def read_id(text: str) -> Head | None:
     incarnation, colon, seq = text.rpartition(":")
     is_ours = colon and incarnation and len(text) <= 200 and seq.isascii() and seq.isdigit() and len(seq) <= 19
     return Head(incarnation, int(seq)) if is_ours else None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, read: where the feed stands once it is applied, and what it brings."""
+
+    head: Head
+    what: FloorOut | DocumentOut
+
+
+class Reset:
+    """The history that the reader followed is not there any more."""
+
+
+def read_event(text: bytes) -> Event | Reset | None:
+    """Read one event, without the empty line that ends it. `None` is a comment, or an event that means nothing yet.
+
+    Raises:
+        ValueError: it is none that `event` writes.
+    """
+    lines = (line.partition(b":") for line in text.splitlines())
+    fields = {name: value.removeprefix(b" ") for name, _, value in lines if name}
+    match fields.get(b"event"):
+        case b"reset":
+            return Reset()
+        case b"floor":
+            kind: type[FloorOut | DocumentOut] = FloorOut
+        case b"document":
+            kind = DocumentOut
+        case _:
+            return None
+    head = read_id(fields.get(b"id", b"").decode())
+    if head is None:
+        raise ValueError("an event without an id")
+    return Event(head, msgspec.json.decode(fields.get(b"data", b""), type=kind))
