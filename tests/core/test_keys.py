@@ -99,6 +99,18 @@ def test_the_key_set() -> None:
         assert {"kty", "kid", "alg", "use"} <= set(jwk)
 
 
+def test_the_dated_key_set() -> None:
+    """For who cannot ask every moment, each key says when it stops verifying, if that is known."""
+    plain, dated = RING.jwks(now=NOW)["keys"], RING.dated_jwks(now=NOW)["keys"]
+
+    ends = {key.id: key.verifies_until for key in RING._signatures}
+    assert [{**jwk, "exp": None} for jwk in plain] == [{**jwk, "exp": None} for jwk in dated]
+    for jwk in dated:
+        end = ends[jwk["kid"]]
+        assert jwk.get("exp") == (None if end is None else end.timestamp())
+    assert 0 < len([jwk for jwk in dated if "exp" in jwk]) < len(dated)
+
+
 def test_secrets_are_not_shown() -> None:
     """No secret stands in what is printed of a key or of a keyring."""
     printed = f"{RING!r} {RING.macs(Purpose.SESSION, now=NOW)!r} {signature_key('es256')!r}"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors, Head
+from ostiary.core.floor import NONE_IS_GOOD, Document, Entry, Floor, Floors, Head
 from ostiary.core.policy import Policy
 from ostiary.errors import Overloaded, Unavailable
 from ostiary.feed import relay as relay_module
@@ -221,6 +221,24 @@ async def test_a_document_of_a_later_version(place: Place) -> None:
         {"name": "verifiers", "version": 1, "body": None},
     ]
     assert place.relay.snapshot().documents == ()
+
+
+async def test_a_gap(place: Place) -> None:
+    """What lies behind a gap was not applied here, and is not passed on either."""
+    start, now = place.head, place.clock.now()
+    entries = [Entry(start.seq + by, Floor(f"s{by}", NONE_IS_GOOD, now)) for by in (1, 3)]
+
+    assert not place.floors.apply(entries, elapsed=place.clock.elapsed())
+    place.relay.applied(entries)
+
+    async with aclosing(place.follow(start)) as stream:
+        events = await read(stream, 1)
+        rest_of_it = asyncio.create_task(read(stream, 1))
+        await asyncio.sleep(0.01)
+        assert not rest_of_it.done()
+        rest_of_it.cancel()
+        await asyncio.gather(rest_of_it, return_exceptions=True)
+    assert [seq for seq, _, _ in events] == [start.seq + 1]
 
 
 # ------------------------------------------------------------------------------------------------ reset
