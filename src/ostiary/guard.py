@@ -3,7 +3,7 @@
 `check` answers from memory alone: it awaits nothing, takes no lock and asks no store. In order:
 
 1. find the carrier; `Authorization: Bearer` wins over the cookie, and both naming different sessions is refused;
-2. look up the SHA-256 of the carrier among those already verified;
+2. look up the BLAKE2b digest of the carrier among those already verified (no secret is a key of a table);
 3. expiry, then the session's floor, then the lease; for a cookie on an unsafe method, whether the request was meant;
 4. the `Principal`. On a miss an access token is verified and remembered; a cookie's MAC is checked, so that garbage
    never reaches the store, and the answer is `Unsure`: then `ask` asks the store, once for all who wait.
@@ -16,8 +16,8 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Generic, TypeVar
 
 import msgspec
@@ -142,8 +142,13 @@ class Guard:
         self._permissions.clear()
         self._verified.clear()
 
-    def check(self, headers: Headers, method: str) -> Principal | Denied | Unsure:  # noqa: C901, PLR0912 - the hot path
-        """Say who is asking, from memory alone, or that memory cannot say."""
+    def check(  # noqa: C901, PLR0912 - the hot path
+        self, headers: Headers, method: str, *, stale: float = 0.0
+    ) -> Principal | Denied | Unsure:
+        """Say who is asking, from memory alone, or that memory cannot say.
+
+        `stale`: for so many seconds after the lease has run out an access token is accepted nevertheless, and marked.
+        """
         authorization = cookies = None
         for name, value in headers:
             if name == b"authorization":
@@ -165,7 +170,7 @@ class Guard:
         else:
             return Denied(Reason.NO_CARRIER)
 
-        digest = sha256(carrier).digest()
+        digest = blake2b(carrier).digest()
         verified = self._verified
         entry = verified.young.get(digest) or verified.get(digest)
         if entry is None or entry.is_cookie is not is_cookie:
@@ -180,11 +185,12 @@ class Guard:
         now = elapsed + self._clock.offset
         if now >= entry.expires:
             return Denied(Reason.EXPIRED)
+        fresh_until = self._floors.fresh_until  # before the floor: another thread may raise that, and then renew this
         floor = self._floors.of.get(entry.sid, 0)
         if entry.revision < floor:
             return self._below(floor, carrier, digest, is_cookie=is_cookie)
-        if elapsed >= self._floors.fresh_until:
-            return Unsure(None, digest)
+        if elapsed >= fresh_until:
+            return self._late(entry, digest, elapsed - fresh_until, stale=stale)
         if elapsed >= entry.believed_until:
             return self._read_again(carrier, digest)
         if is_cookie and method not in SAFE_METHODS and not self.is_meant(headers, method, entry.sid):
@@ -240,6 +246,12 @@ class Guard:
         return is_csrf_token(token, sid, keyring=self._keyring, now=self._clock.now())
 
     # -------------------------------------------------------------------------------------------- a miss
+
+    def _late(self, entry: _Entry, digest: bytes, late: float, *, stale: float) -> Principal | Unsure:
+        """Say what a lease that has run out leads to. One that ended for a gap, or never began, did so for ever."""
+        if entry.is_cookie or late >= stale:
+            return Unsure(None, digest)
+        return msgspec.structs.replace(entry.principal, stale=timedelta(seconds=late))
 
     def _below(self, floor: int, carrier: bytes, digest: bytes, *, is_cookie: bool) -> Denied | Unsure:
         """Say what a session that has changed leads to. A cookie's may do other things now: ask which."""

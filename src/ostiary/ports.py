@@ -1,11 +1,12 @@
 """What the verbs need from the world, as small protocols. Each verb states its guarantee; no port has an upsert.
 
-A store is used through transactions: `read()` sees one consistent state, `write()` is serialised with every other
-write, and either all of it happens or nothing does. The conformance suites in `tests/conformance/` hold every store
-to these texts.
+A store is used through transactions. `read()` sees one consistent state. `write()` does all or nothing, and what it
+reads it holds: of two writes that read the same user (or anything that belongs to that user), or that touch the feed,
+the keys or a document, the second waits for the first and sees what it did. The conformance suites in
+`tests/conformance/` hold every store to these texts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Protocol
 from ostiary.core.assurance import Proof
 from ostiary.core.decision import Denied
 from ostiary.core.events import Event
-from ostiary.core.floor import Document, Entry, Floor, Head, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
 from ostiary.core.keys import Keyring, Purpose
 from ostiary.core.policy import Algorithm
 from ostiary.core.session import Session
@@ -61,6 +62,30 @@ class KeyRecord:
     created_at: datetime
     signs_from: datetime
     verifies_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """Something that can be redeemed once: a link, a code, a ceremony under way.
+
+    It is found by its purpose and the digest of its secret, which is not stored. `body` is what was begun, as text.
+    """
+
+    purpose: str
+    digest: str
+    user_id: str
+    body: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifierRecord:
+    """A service that may follow the feed. Its key is not stored, only the SHA-256 of it."""
+
+    id: str
+    name: str
+    digest: bytes = field(repr=False)
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +179,10 @@ class Sessions(Protocol):
         ...
 
     async def of(self, user_id: str) -> Sequence[Session]:
-        """Return the sessions of one user that were not revoked, the oldest first. An empty id finds nothing."""
+        """Return the sessions of one user that were not revoked, the oldest first. An empty id finds nothing.
+
+        Who changes several of them changes them in the order of their ids.
+        """
         ...
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
@@ -169,7 +197,7 @@ class Sessions(Protocol):
 class Feed(Protocol):
     """The ordered, gap-free log of floors and documents. What is appended is seen exactly when its transaction is."""
 
-    async def append(self, changes: Sequence[Floor | Document]) -> Sequence[Entry]:
+    async def append(self, changes: Sequence[Floor | Document]) -> Batch:
         """Append changes with the next contiguous `seq`s, under the lock of the head."""
         ...
 
@@ -207,22 +235,60 @@ class Documents(Protocol):
 
 
 class Counters(Protocol):
-    """How often something was tried. Read and changed within one write transaction, so that no try is lost."""
+    """How often something was tried.
 
-    async def get(self, key: str) -> Counter | None:
-        """Return the counter, or `None`."""
+    They may be kept apart from the rest (in Redis): then each verb is atomic by itself, is in force at once, and is not
+    undone with its transaction.
+    """
+
+    async def get(self, keys: Collection[str]) -> Mapping[str, Counter]:
+        """Return the counters that there are."""
         ...
 
-    async def put(self, key: str, counter: Counter) -> None:
-        """Set the counter. Exact only in the write transaction that read it."""
-        ...
+    async def swap(self, old: Mapping[str, Counter], new: Mapping[str, Counter]) -> bool:
+        """Put `new` in the place of `old`, if everything named in either is still as `old` says: there, or missing.
 
-    async def remove(self, key: str) -> None:
-        """Start over from nothing."""
+        What `new` does not name is gone. Of parallel swaps of one state, one wins; a swap happens whole or not at all.
+        """
         ...
 
     async def purge(self, *, before: datetime, limit: int) -> int:
         """Delete up to `limit` counters last changed before a time. Returns how many."""
+        ...
+
+
+class Challenges(Protocol):
+    """What can be redeemed once. They may be kept apart from the rest, as `Counters`."""
+
+    async def add(self, challenge: Challenge) -> None:
+        """Add a new challenge."""
+        ...
+
+    async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        """Return the challenge and end it, or `None` if there is none of this purpose, or it has expired.
+
+        Of parallel takes of one challenge, one gets it.
+        """
+        ...
+
+    async def purge(self, *, expired_before: datetime, limit: int) -> int:
+        """Delete up to `limit` challenges that expired before a time. Returns how many."""
+        ...
+
+
+class Verifiers(Protocol):
+    """The services that may follow the feed."""
+
+    async def add(self, verifier: VerifierRecord) -> bool:
+        """Add one, unless its name is taken: then `False`. Of parallel adds of one name, one wins."""
+        ...
+
+    async def all(self) -> Sequence[VerifierRecord]:
+        """Return all of them, in the order of their names."""
+        ...
+
+    async def remove(self, name: str) -> bool:
+        """Remove one. `False` when there is none of this name."""
         ...
 
 
@@ -245,8 +311,8 @@ class Keys(Protocol):
 class Events(Protocol):
     """The audit log. Append-only."""
 
-    async def add(self, event: Event) -> None:
-        """Append a record."""
+    async def add(self, *events: Event) -> None:
+        """Append records."""
         ...
 
     async def of(self, user_id: str, *, limit: int) -> Sequence[Event]:
@@ -259,7 +325,11 @@ class Events(Protocol):
 
 
 class Transaction(Protocol):
-    """All tables, in one transaction."""
+    """All tables, in one transaction.
+
+    A `ValueError` says that a record contradicts what is there: an id that is taken, a user that is not there. Then the
+    transaction can only be given up.
+    """
 
     users: Users
     identifiers: Identifiers
@@ -268,7 +338,9 @@ class Transaction(Protocol):
     feed: Feed
     documents: Documents
     counters: Counters
+    challenges: Challenges
     keys: Keys
+    verifiers: Verifiers
     events: Events
 
 
@@ -292,11 +364,46 @@ class Store(Protocol):
         ...
 
     def write(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin a transaction that is serialised with all other writes. It is durable when the block has ended."""
+        """Begin a transaction that does all or nothing. It is durable when the block has ended."""
         ...
 
     async def changed(self, *, wait: float) -> bool:
-        """Return `True` soon after anybody has written, in this process or another, or `False` after `wait` seconds."""
+        """Return `True` soon after anybody has appended to the feed, in any process, or `False` after `wait` seconds.
+
+        It only wakes: a ring may come without need, or, when a connection was lost, not at all.
+        """
+        ...
+
+
+class Stream(Protocol):
+    """Carries entries of the feed to other processes, to spare each of them the question. The store stays the truth.
+
+    What a stream loses, doubles or brings out of order is found by `seq`; and nothing that it brings renews a lease.
+    """
+
+    async def open(self) -> None:
+        """Begin to carry, and go on beginning whenever the connection was lost.
+
+        Raises:
+            Misconfigured: the place cannot be used.
+            Unavailable: it cannot be reached now.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+    def send(self, batch: Batch) -> None:
+        """Hand on what has just been made durable. It does not wait and does not fail."""
+        ...
+
+    async def next(self, *, wait: float) -> Sequence[Batch]:
+        """Return what came since the last call, or nothing after `wait` seconds.
+
+        Raises:
+            Unavailable: it carries nothing now. The store's own bell must do.
+        """
         ...
 
 

@@ -16,7 +16,7 @@ caught up, or an older backup. What it lacks counts as acknowledged no more: tha
 **A guard** has a view (`View`: all that `Floors` holds) and at most one question under way. The answer is the head and
 the next entry, read at one moment; or a snapshot, whose head and floors may come from different moments, head first.
 **A verifier** asks guards, any of them each time. A guard answers while its own lease holds, from its memory, and says
-what is left of its lease.
+what is left of its lease; it may lag behind what the verifier has from another one.
 
 **Nothing is ever forced to happen**: any number of ticks may pass between any two steps. So what stands still or is
 cut off needs no step of its own:
@@ -37,9 +37,9 @@ verifier's snapshot are answered within one moment, and only the head is long on
 `Following`. `Remembering` names its own bounds. Ages and leases beyond what matters are the same. So each world is
 finite, and a search ends when nothing new is left, not at some depth.
 
-A backup that is put back by hand keeps the incarnation (`has_timeline=False`). Nobody could then tell two histories
-apart that have come equally far: so it is searched with nobody logged out before everybody has asked (`is_quiet`), and
-that this is needed is one of the mistakes.
+A backup that is put back by hand keeps the incarnation (`has_timeline=False`). Nobody can then tell two histories apart
+that have come equally far: so nobody is logged out before everybody has asked (`is_quiet`), the verifier for a head
+that is younger than what it was told last. That this is needed is one of the mistakes.
 
 **Promises**, in every state; `Remembering` looks at the first alone:
 
@@ -50,6 +50,7 @@ that this is needed is one of the mistakes.
   as long as it is kept.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -108,11 +109,15 @@ class View(NamedTuple):
     raised: tuple[Raised, ...] = ()
     left: int = 0
     """What is left of the lease."""
+    grown: tuple[tuple[int, int], ...] = ()
+    """How long ago it came to be complete up to where, from 1 on. It matters to who hears of relayed heads."""
 
     def floors(self, kind: type[Floors] = Floors) -> Floors:
         floors = kind(POLICY)
         if self.at is not None:
             Floors.start(floors, Snapshot(self.at.head, ()), asked_at=0, elapsed=0)
+        if self.grown:
+            floors._grown = deque((-age, seq) for age, seq in self.grown)
         for raised in self.raised:
             floors.raise_to(raised.floor, elapsed=-raised.age)
         if self.left:
@@ -125,10 +130,12 @@ class View(NamedTuple):
             Raised(-int(at), floor.sid, floor.floor, (floor.until - EPOCH) // TICK) for at, floor in floors._raised
         )
         at = At(int(floors.head.incarnation), floors.head.seq) if floors.head else None
-        return cls(at, tuple(raised), int(max(0, floors.fresh_until)))
+        grown = tuple((-int(came), seq) for came, seq in floors._grown if at and seq)
+        return cls(at, tuple(raised), int(max(0, floors.fresh_until)), grown)
 
     def later(self) -> "View":
-        return self._replace(left=max(0, self.left - 1))
+        grown = {min(age + 1, LEASE + 1): seq for age, seq in self.grown}  # of what is long ago, the last
+        return self._replace(left=max(0, self.left - 1), grown=tuple(grown.items()))
 
     def has(self, sid: str) -> bool:
         return any(raised.sid == sid for raised in self.raised)
@@ -153,8 +160,8 @@ class Rules(NamedTuple):
     """Whether what the store says unasked renews nothing."""
     names_the_incarnation: bool = True
     """Whether a stream says of which incarnation an entry is."""
-    lag: Callable[[int], int] = lambda left: LEASE - left
-    """How old a guard's answer is already, when so much is left of its lease."""
+    left: Callable[[int], int] = lambda left: left
+    """What a verifier takes, of what a guard says is left of its lease."""
     is_fenced: bool = True
     """Whether a failover ends the old primary."""
     has_timeline: bool = True
@@ -219,7 +226,8 @@ class Answer(NamedTuple):
     entries: tuple[tuple[int, str], ...] = ()
     snapshot: tuple[str, ...] | None = None
     starts_over: bool = False
-    lag: int = 0
+    left: int | None = None
+    """What is left of the lease of the guard that relays it."""
 
     @property
     def is_complete(self) -> bool:
@@ -269,7 +277,7 @@ def told(rules: Rules, view: View, answer: Answer, asked: int) -> tuple[Renewal,
         floors.start(Snapshot(answer.at.head, tuple(Raised(0, sid).floor for sid in sids)), asked_at=-asked, elapsed=0)
     else:
         floors.apply(map(_entry, answer.entries), elapsed=0)
-    renewal = floors.renew(answer.at.head, asked_at=-asked - answer.lag)
+    renewal = floors.renew(answer.at.head, asked_at=-asked, left=answer.left)
     return renewal, View.of(floors)
 
 

@@ -51,7 +51,7 @@ def round_made(rules: Rules, truth: Truth, view: View) -> tuple[Renewal, View]:
     """Let a guard ask and be answered within one moment."""
     answer = read(rules, truth, view)
     renewal, after = told(rules, view, answer if answer.is_complete else completed(rules, truth, answer), 0)
-    return renewal, settled(after)
+    return renewal, settled(after)._replace(grown=())
 
 
 def after_three_rounds(rules: Rules, truth: Truth, view: View) -> View:
@@ -138,7 +138,7 @@ class Following(NamedTuple):
         return self._replace(truth=self.truth.later(), view=self.view.later(), asked=asked)
 
     def _seen(self, view: View, asked: Question | None) -> "Following":
-        return self._replace(view=view if asked else settled(view), asked=asked)
+        return self._replace(view=(view if asked else settled(view))._replace(grown=()), asked=asked)
 
     def broken(self) -> str:
         return the_one(self._broken(), self.rules)

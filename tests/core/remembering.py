@@ -96,7 +96,7 @@ def round_made(habits: Habits, view: View, changes: tuple[Change, ...], asked: i
         floors.apply([Entry(seq, _floor(change)) for seq, change in entries], elapsed=came)
         floors.forget(elapsed=-asked, wall=offset - asked)
     floors.renew(at.head, asked_at=-asked)
-    return View.of(floors)
+    return View.of(floors)._replace(grown=())
 
 
 def _floor(change: Change) -> Floor:

@@ -23,10 +23,10 @@ BY_HAND = Rules(has_timeline=False, is_quiet=True)
     ("world", "states"),
     [
         pytest.param(Following(), 40_000, id="a guard follows"),
-        pytest.param(Following(BY_HAND), 10_000, id="a guard follows, and a backup is put back by hand"),
-        pytest.param(Verifying(), 30_000, id="a verifier follows a guard"),
-        pytest.param(Verifying(BY_HAND, BY_HAND), 10_000, id="a verifier follows, and a backup is put back by hand"),
-        pytest.param(TWO_GUARDS, 15_000, id="a verifier follows two guards"),
+        pytest.param(Following(BY_HAND), 15_000, id="a guard follows, and a backup is put back by hand"),
+        pytest.param(Verifying(), 100_000, id="a verifier follows a guard"),
+        pytest.param(Verifying(BY_HAND, BY_HAND), 50_000, id="a verifier follows, and a backup is put back by hand"),
+        pytest.param(TWO_GUARDS, 20_000, id="a verifier follows two guards"),
         pytest.param(Remembering.by_cookie(), 60_000, id="a cookie's session is remembered"),
         pytest.param(Remembering.by_token(), 9_000, id="a token is accepted until it dies"),
     ],
@@ -46,9 +46,13 @@ def test_promises_are_kept(world: World, states: int) -> None:
 class NotCaughtUp(Floors):
     """A head renews, whether or not everything up to it is applied."""
 
-    def renew(self, head: Head, *, asked_at: float) -> Renewal:
-        renewal = super().renew(head, asked_at=asked_at)
-        return super().renew(self.head, asked_at=asked_at) if renewal is Renewal.BEHIND and self.head else renewal
+    def renew(self, head: Head, *, asked_at: float, left: float | None = None) -> Renewal:
+        renewal = super().renew(head, asked_at=asked_at, left=left)
+        return (
+            super().renew(self.head, asked_at=asked_at, left=left)
+            if renewal is Renewal.BEHIND and self.head
+            else renewal
+        )
 
 
 class OverGaps(Floors):
@@ -72,24 +76,24 @@ class Empty(Floors):
 class AnyIncarnation(Floors):
     """Two incarnations are taken for one."""
 
-    def renew(self, head: Head, *, asked_at: float) -> Renewal:
-        return super().renew(Head(self.head.incarnation, head.seq) if self.head else head, asked_at=asked_at)
+    def renew(self, head: Head, *, asked_at: float, left: float | None = None) -> Renewal:
+        return super().renew(Head(self.head.incarnation, head.seq) if self.head else head, asked_at=asked_at, left=left)
 
 
 class NeverBack(Floors):
     """A head before the view renews it, for the view knows more."""
 
-    def renew(self, head: Head, *, asked_at: float) -> Renewal:
+    def renew(self, head: Head, *, asked_at: float, left: float | None = None) -> Renewal:
         known = self.head is not None and head.incarnation == self.head.incarnation and head.seq < self.head.seq
-        return super().renew(self.head if known and self.head else head, asked_at=asked_at)
+        return super().renew(self.head if known and self.head else head, asked_at=asked_at, left=left)
 
 
 class SoonOver(Floors):
     """That the view must start over is said once, and forgotten."""
 
-    def renew(self, head: Head, *, asked_at: float) -> Renewal:
+    def renew(self, head: Head, *, asked_at: float, left: float | None = None) -> Renewal:
         before = self._head
-        renewal = super().renew(head, asked_at=asked_at)
+        renewal = super().renew(head, asked_at=asked_at, left=left)
         self._head = before
         return renewal
 
@@ -97,9 +101,9 @@ class SoonOver(Floors):
 class Waiting(Floors):
     """A head before the view is waited out."""
 
-    def renew(self, head: Head, *, asked_at: float) -> Renewal:
+    def renew(self, head: Head, *, asked_at: float, left: float | None = None) -> Renewal:
         known = self.head is not None and head.incarnation == self.head.incarnation and head.seq < self.head.seq
-        return Renewal.BEHIND if known else super().renew(head, asked_at=asked_at)
+        return Renewal.BEHIND if known else super().renew(head, asked_at=asked_at, left=left)
 
 
 class ByTheDate(Floors):
@@ -160,7 +164,7 @@ MISTAKES: dict[str, tuple[World, str]] = {
     "a head before the view renews": (by_hand(LATE, NeverBack)[0], LATE),
     "a head before the view is waited out": (by_hand(STUCK, Waiting)[0], STUCK),
     "the old primary goes on after a failover": (guard(LATE, is_fenced=False), LATE),
-    "the verifier takes a full lease": (verifier(LATE, lag=lambda _: 0), LATE),
+    "the verifier takes a full lease": (verifier(LATE, left=lambda _: LEASE), LATE),
     "the verifier's lease counts from the answer": (verifier(LATE, counted_from=at_arrival), LATE),
     "the verifier renews before it has caught up": (verifier(LATE, floors=NotCaughtUp), LATE),
     "the verifier starts empty": (verifier(LATE, floors=Empty), LATE),

@@ -121,6 +121,60 @@ def test_another_history(head: Head) -> None:
     assert (view.head, view.of) == (head, {"eve": NONE_IS_GOOD})
 
 
+# ------------------------------------------------------------------------------------------------ a relayed head
+
+
+def test_a_relayed_head() -> None:
+    """It renews for what was left of the lease of whoever relays it, and never for longer than a lease."""
+    view = started()
+
+    assert view.renew(Head("one", 10), asked_at=105, left=0.5) is Renewal.RENEWED
+    shorter = view.fresh_until
+    assert view.renew(Head("one", 10), asked_at=105, left=99) is Renewal.RENEWED
+
+    assert shorter == 105.5
+    assert view.fresh_until == 105 + LEASE
+    assert view.renew(Head("one", 11), asked_at=106, left=1) is Renewal.BEHIND
+    assert view.renew(Head("two", 10), asked_at=106, left=1) is Renewal.START_OVER
+    assert view.fresh_until == NEVER
+
+
+@pytest.mark.parametrize(
+    ("left", "renewal"),
+    [
+        (0.1, Renewal.RENEWED),  # asked the store at 108.1 at the earliest: the view was at 10 until 109
+        (0.9, Renewal.RENEWED),  # at 108.9
+        (1.0, Renewal.RENEWED),  # at 109.0, in the same moment
+        (1.1, Renewal.START_OVER),  # at 109.1: what had been appended by then is not there any more
+        (LEASE, Renewal.START_OVER),
+    ],
+)
+def test_a_laggard(left: float, renewal: Renewal) -> None:
+    """A head before the view renews while whoever relays it may have asked before the view grew past it.
+
+    It never renews without being relayed: whoever asks the store itself is told the truth.
+    """
+    view, other = started(), started()
+    for one in (view, other):
+        one.apply([Entry(11, floor("ada"))], elapsed=109)
+
+    assert view.renew(Head("one", 10), asked_at=110, left=left) is renewal
+    assert view.fresh_until == (110 + left if renewal is Renewal.RENEWED else NEVER)
+    assert other.renew(Head("one", 10), asked_at=110) is Renewal.START_OVER
+
+
+def test_a_laggard_that_lags_further() -> None:
+    """How far a laggard may be behind is judged by when the view grew past *its* head, however much came since."""
+    view = started()
+    for seq in range(11, 60):
+        view.apply([Entry(seq, floor(f"s{seq}"))], elapsed=100 + seq)
+
+    assert view.renew(Head("one", 58), asked_at=160, left=0.5) is Renewal.RENEWED
+    assert view.renew(Head("one", 57), asked_at=160, left=0.5) is Renewal.START_OVER
+    assert view.renew(Head("one", 9), asked_at=160, left=0.5) is Renewal.START_OVER
+    assert len(view._grown) <= 2 * LEASE + 2
+
+
 def test_forgetting() -> None:
     """A floor is forgotten once it has outlived all it kills, by elapsed time and by the wall clock."""
     view = started(floor("ada"))

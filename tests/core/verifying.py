@@ -4,6 +4,7 @@ A head that a guard tells carries what is left of its lease, and the next entry 
 the guard's own floors; it renews nothing, for the head may be asked of another guard.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from functools import cache
 from typing import NamedTuple
@@ -41,7 +42,7 @@ class Verifying(NamedTuple):
     guards: tuple[View, ...] = (View(),)
     verifier: View = View()
     answer: Answer | None = None
-    """A head that is on its way to the verifier."""
+    """A head that is on its way to the verifier. What is left of its lease runs out meanwhile."""
     unaware: frozenset[int] = frozenset()
     """Who has not asked since a backup was put back: guards, and the verifier, which is number -1."""
 
@@ -86,16 +87,13 @@ class Verifying(NamedTuple):
             after = self._replace(verifier=view) if self.answer else self._seen(view)
             yield f"a stream carries entry {seq} ({sid}) to the verifier", after
 
-    @property
-    def _on_its_way(self) -> int:
-        return self.verifies_by.counted_from(1)
-
     def _later(self) -> "Verifying":
+        on_its_way = self.verifies_by.counted_from(1)
         return self._replace(
             truth=self.truth.later(),
             guards=tuple(guard.later() for guard in self.guards),
             verifier=self.verifier.later(),
-            answer=self.answer and self.answer._replace(lag=min(self.answer.lag + self._on_its_way, LEASE)),
+            answer=self.answer and self.answer._replace(left=max(0, (self.answer.left or 0) - on_its_way)),
         )
 
     def _with(self, i: int, guard: View) -> "Verifying":
@@ -103,9 +101,11 @@ class Verifying(NamedTuple):
         return self._replace(guards=guards, unaware=self.unaware - {i})
 
     def _told(self, answer: Answer, view: View) -> "Verifying":
-        # Nobody is logged out while somebody is unaware, so that a head of the older history is as short, or too long.
-        is_short = answer.at is not None and answer.at.seq <= len(self.truth.feed)
-        return self._seen(view)._replace(unaware=self.unaware - {_VERIFIER} if is_short else self.unaware)
+        if answer.at is None or answer.at.seq > len(self.truth.feed):
+            return self._seen(view)
+        age = LEASE - (answer.left or 0)
+        is_telling = answer.starts_over or all(grown > age for grown, _ in self.verifier.grown)
+        return self._seen(view)._replace(unaware=self.unaware - {_VERIFIER} if is_telling else self.unaware)
 
     def _seen(self, view: View) -> "Verifying":
         return self._replace(verifier=settled(view), answer=None)
@@ -121,22 +121,23 @@ class Verifying(NamedTuple):
             yield STUCK
 
     def essence(self) -> Hashable:
-        return self[2:]
+        guards = self.guards if self.unaware else frozenset(Counter(self.guards).items())
+        return self.truth, guards, *self[4:]
 
 
 def _snapshot(guard: View) -> Answer:
     sids = tuple(sorted({raised.sid for raised in guard.raised}))
-    return Answer(guard.at, snapshot=sids, starts_over=True, lag=LEASE)
+    return Answer(guard.at, snapshot=sids, starts_over=True, left=0)
 
 
 def _head(rules: Rules, verifies_by: Rules, truth: Truth, guard: View, verifier: View) -> Answer:
     """Return the head that a guard tells, and the entry after the verifier's view if the guard can read it."""
     assert guard.at is not None
-    lag = verifies_by.lag(guard.left)
+    left = verifies_by.left(guard.left)
     is_present = guard.at.incarnation == (len(truth.feeds) - 1 if rules.has_timeline else 0)
     if not is_present or verdict(verifies_by, verifier, guard.at) is not Renewal.BEHIND:
-        return Answer(guard.at, lag=lag)
-    return Answer(guard.at, next_entry(verifier, truth.feed[: guard.at.seq]), lag=lag)
+        return Answer(guard.at, left=left)
+    return Answer(guard.at, next_entry(verifier, truth.feed[: guard.at.seq]), left=left)
 
 
 @cache

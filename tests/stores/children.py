@@ -37,8 +37,8 @@ async def append(store: Store) -> None:
     await asyncio.to_thread(sys.stdin.readline)
     for n in range(MANY):
         async with store.write() as tx:
-            counter = await tx.counters.get("k") or Counter(count=0, at=NOW)
-            await tx.counters.put("k", replace(counter, count=counter.count + 1))
+            counter = await given.counter(tx, "k") or Counter(count=0, at=NOW)
+            await given.put(tx, "k", replace(counter, count=counter.count + 1))
             await tx.feed.append([given.floor(f"s{n}")])
     say("done")
 
@@ -77,7 +77,7 @@ async def hear(store: Store) -> None:
 async def hold(store: Store) -> None:
     """Hold the write lock until the parent says something."""
     async with store.write() as tx:
-        await tx.counters.put("held", Counter(count=1, at=NOW))
+        await given.put(tx, "held", Counter(count=1, at=NOW))
         say("ready")
         await asyncio.to_thread(sys.stdin.readline)
     say("done")

@@ -10,6 +10,7 @@ from ostiary.core.throttle import Counter
 from ostiary.ports import Store
 from ostiary.stores.memory import MemoryStore
 from ostiary.stores.sql import SqlStore, sqlite_url
+from tests.conformance.suites import given
 from tests.conformance.suites.given import NOW, read
 
 MAKERS: dict[str, Callable[[Path], Store]] = {
@@ -34,16 +35,16 @@ async def busy(store: Store, *, closes: bool) -> int:
 
     async def count() -> None:
         async with store.write() as tx:
-            before = await tx.counters.get("k")
+            before = await given.counter(tx, "k")
             await asyncio.sleep(0)
-            await tx.counters.put("k", Counter(count=before.count + 1 if before else 1, at=NOW))
+            await given.put(tx, "k", Counter(count=before.count + 1 if before else 1, at=NOW))
 
     async with asyncio.TaskGroup() as group:
         listeners = [group.create_task(store.changed(wait=5)) for _ in range(2)]
         await asyncio.sleep(0.01)  # both wait now
         for _ in range(10):
             group.create_task(count())
-    counters = await asyncio.gather(*(read(store, lambda tx: tx.counters.get("k")) for _ in range(10)))
+    counters = await asyncio.gather(*(read(store, lambda tx: given.counter(tx, "k")) for _ in range(10)))
     if closes:
         await store.close()
 

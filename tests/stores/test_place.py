@@ -113,6 +113,7 @@ class TestUrls:
         assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.xdist_group("modes of folders that all tests share")
 class TestRefusals:
     async def test_missing_folder(self, tmp_path: Path) -> None:
         """A folder that is not there is named. It is not made: its mode is somebody's decision."""
@@ -172,8 +173,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("found", "said"),
         [
-            ("0000", "an older version (0000, not 0001); run: ostiary migrate"),
-            ("9999", "a newer version (9999, not 0001); install that version"),
+            ("0000", "an older version (0000, not 0002); run: ostiary migrate"),
+            ("9999", "a newer version (9999, not 0002); install that version"),
         ],
     )
     async def test_another_version(self, path: Path, found: str, said: str) -> None:

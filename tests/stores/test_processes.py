@@ -43,7 +43,7 @@ async def test_writers_in_several_processes(store: SqlStore, start: Start) -> No
 
     assert [await asyncio.to_thread(answer, writer) for writer in writers] == ["done"] * 3
     async with store.read() as tx:
-        assert await tx.counters.get("k") == Counter(count=3 * MANY, at=NOW)
+        assert await given.counter(tx, "k") == Counter(count=3 * MANY, at=NOW)
         entries = await tx.feed.since(0, limit=1000)
     assert [entry.seq for entry in entries] == list(range(1, 3 * MANY + 1))
 
@@ -70,7 +70,7 @@ async def test_heard_in_another_process(store: SqlStore, start: Start) -> None:
     for n in range(20):
         await asyncio.sleep(0.03)
         async with store.write() as tx:
-            await tx.counters.put("k", Counter(count=n, at=NOW))
+            await given.put(tx, "k", Counter(count=n, at=NOW))
         acknowledged = time.time()
         delays.append(float(await asyncio.to_thread(answer, hearer)) - acknowledged)
 
@@ -83,7 +83,7 @@ async def test_locked_by_another_process(path: Path, start: Start) -> None:
         holder = start("hold")
         assert answer(holder) == "ready"
 
-        assert await read(store, lambda tx: tx.counters.get("held")) is None
+        assert await read(store, lambda tx: given.counter(tx, "held")) is None
         with pytest.raises(Unavailable, match="another process keeps it locked"):
             await ada(store)
         go(holder)

@@ -25,6 +25,7 @@ _PAUSE = 0.05
 _KEEP_ENDED_SESSIONS = timedelta(days=30)
 _KEEP_EVENTS = timedelta(days=400)
 _KEEP_COUNTERS = timedelta(days=2)
+_KEEP_CHALLENGES = timedelta(days=1)
 _KEEP_FLOORS = timedelta(hours=1)
 
 
@@ -82,6 +83,7 @@ class Upkeep:
             counts = (
                 await tx.sessions.purge(ended_before=now - _KEEP_ENDED_SESSIONS, limit=_STEP),
                 await tx.counters.purge(before=now - _KEEP_COUNTERS, limit=_STEP),
+                await tx.challenges.purge(expired_before=now - _KEEP_CHALLENGES, limit=_STEP),
                 await tx.events.purge(before=now - _KEEP_EVENTS, limit=_STEP),
                 await tx.feed.purge(up_to=up_to, until_before=now, limit=_STEP),
             )

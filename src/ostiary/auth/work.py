@@ -4,17 +4,18 @@ The change, the audit record and the feed's entry are one transaction. Only when
 floors raised and the sinks told; nothing is answered before that.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 
 from ostiary.core.events import Event, Kind
 from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors
 from ostiary.core.session import Session, changed, revoked
 from ostiary.errors import Unavailable
 from ostiary.feed.follower import Load
-from ostiary.ports import Clock, EventSink, Store, StoredDocument, Transaction
+from ostiary.ports import Clock, EventSink, Store, StoredDocument, Stream, Transaction
 
 
 @dataclass
@@ -56,13 +57,13 @@ class Work:
     async def end_all(self, user_id: str, *, actor: str, but: str | None = None) -> int:
         """Revoke every live session of a user, save one. Returns how many."""
         others = [session for session in await self.tx.sessions.of(user_id) if session.id != but]
-        for session in others:
+        for session in _in_order(others):
             await self.end(session, Kind.REVOKED, actor=actor)
         return len(others)
 
     async def raise_all(self, user_id: str) -> None:
         """Make every guard ask again what the user's sessions may do."""
-        for session in await self.tx.sessions.of(user_id):
+        for session in _in_order(await self.tx.sessions.of(user_id)):
             await self.swap(session, changed(session))
 
     async def publish(self, name: str, body: str = "") -> None:
@@ -75,11 +76,18 @@ class Work:
         self.changes.append(Document(name, new.version))
 
 
+def _in_order(sessions: Sequence[Session]) -> list[Session]:
+    return sorted(sessions, key=attrgetter("id"))
+
+
 class Works:
     """Begins transactions that are told of when they are durable."""
 
-    def __init__(self, *, store: Store, floors: Floors, clock: Clock, sink: EventSink, load: Load) -> None:
+    def __init__(
+        self, *, store: Store, floors: Floors, clock: Clock, sink: EventSink, load: Load, stream: Stream | None
+    ) -> None:
         self._store = store
+        self._stream = stream
         self._floors = floors
         self._clock = clock
         self._sink = sink
@@ -91,10 +99,10 @@ class Works:
         async with self._store.write() as tx:
             work = Work(tx, self._clock.now())
             yield work
-            for event in work.events:
-                await tx.events.add(event)
-            if work.changes:
-                await tx.feed.append(work.changes)
+            await tx.events.add(*work.events)
+            batch = await tx.feed.append(work.changes) if work.changes else None
+        if batch is not None and self._stream is not None:
+            self._stream.send(batch)
         for change in work.changes:
             if isinstance(change, Floor):
                 self._floors.raise_to(change, elapsed=self._clock.elapsed())

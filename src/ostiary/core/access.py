@@ -33,6 +33,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     roles: tuple[str, ...]
     permissions: frozenset[str]
     scope: tuple[str, ...] = ()
+    stale: timedelta | None = None
+    """For how long the lease had run out when this was accepted. `None`: it held; `timedelta.max`: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

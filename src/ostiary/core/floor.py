@@ -14,12 +14,22 @@ while the lease holds:
 | another incarnation, or a head before the view    | the view is over: nothing renews it before a snapshot came     |
 | a floor older than all it kills                   | forgotten: by elapsed time *and* by the clock of who issued    |
 
+A head may be relayed: by a guard that follows the store itself, and says what is left of its own lease.
+
+| a relayed head                                    | then                                                           |
+|---------------------------------------------------|----------------------------------------------------------------|
+| equal to the view                                 | the lease is what was left, counted from before the ask        |
+| before the view, which was no further at the time | the same: whoever relays lags, but the view has all they have  |
+| before the view, which was further by then        | history went back: start over from the snapshot                |
+
+"The time" is when whoever relays asked the store: what is left of their lease says no later than when that was.
+
 Times named `elapsed` are seconds of a clock that never stops nor goes back; times named `wall` are seconds since the
 epoch.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -64,6 +74,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries that follow each other, and the incarnation of the feed that they belong to."""
+
+    incarnation: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a follower needs to start: the head read first, then all live floors."""
 
@@ -88,6 +106,7 @@ class Floors:
         self._keep = (kills + policy.lease).total_seconds()
         self._leeway = policy.leeway.total_seconds()
         self._head: Head | None = None
+        self._grown: deque[tuple[float, int]] = deque()
         self._raised: deque[tuple[float, Floor]] = deque()
         self.of: dict[str, int] = {}
         """Each session's floor, by `sid`. A session that is not in it has floor 0."""
@@ -106,6 +125,8 @@ class Floors:
         """
         since = [(at, floor) for at, floor in self._raised if at >= asked_at]
         self._head = snapshot.head
+        self._grown.clear()
+        self._grown.append((elapsed, snapshot.head.seq))
         self._raised.clear()
         self.of.clear()
         self.fresh_until = float("-inf")
@@ -127,7 +148,7 @@ class Floors:
                 return False
             if isinstance(entry.change, Floor):
                 self.raise_to(entry.change, elapsed=elapsed)
-            self._head = Head(self._head.incarnation, entry.seq)
+            self._grow_to(Head(self._head.incarnation, entry.seq), elapsed)
         return True
 
     def raise_to(self, floor: Floor, *, elapsed: float) -> None:
@@ -140,19 +161,26 @@ class Floors:
             self.of[floor.sid] = floor.floor
             self._raised.append((elapsed, floor))
 
-    def renew(self, head: Head, *, asked_at: float) -> Renewal:
+    def live(self) -> Iterator[Floor]:
+        """Yield every floor that is in force, one per session."""
+        return (floor for _, floor in self._raised if self.of.get(floor.sid) == floor.floor)
+
+    def renew(self, head: Head, *, asked_at: float, left: float | None = None) -> Renewal:
         """Say what a head asked for at `asked_at` means, and renew the lease if the view has caught up with it.
+
+        `left` comes with a relayed head: how many seconds were left of the lease of whoever relays it.
 
         A view that must start over is not renewed by any head before it has: a head that went back may have come as
         far again, by another way, when it is asked for next.
         """
-        if self._head is None or head.incarnation != self._head.incarnation or head.seq < self._head.seq:
-            self._head = None
-            self.fresh_until = float("-inf")
-            return Renewal.START_OVER
+        lease = self._lease if left is None else min(left, self._lease)
+        if self._head is None or head.incarnation != self._head.incarnation:
+            return self._start_over()
+        if head.seq < self._head.seq and (left is None or head.seq < self._stood(asked_at + lease - self._lease)):
+            return self._start_over()
         if head.seq > self._head.seq:
             return Renewal.BEHIND
-        self.fresh_until = max(self.fresh_until, asked_at + self._lease)
+        self.fresh_until = max(self.fresh_until, asked_at + lease)
         return Renewal.RENEWED
 
     def forget(self, *, elapsed: float, wall: float) -> int:
@@ -164,6 +192,22 @@ class Floors:
                 del self.of[floor.sid]
                 dropped += 1
         return dropped
+
+    def _start_over(self) -> Renewal:
+        self._head = None
+        self.fresh_until = float("-inf")
+        return Renewal.START_OVER
+
+    def _grow_to(self, head: Head, elapsed: float) -> None:
+        """Take note of when the view grew: a relayed head is as old as two leases at most, or worth nothing."""
+        self._head = head
+        self._grown.append((elapsed, head.seq))
+        while self._grown[1][0] < elapsed - 2 * self._lease:
+            self._grown.popleft()
+
+    def _stood(self, moment: float) -> int:
+        """Return up to where the view was complete before a moment of the last two leases."""
+        return max((seq for at, seq in self._grown if at < moment), default=0)
 
     def _is_outlived(self, raised_at: float, floor: Floor, elapsed: float, wall: float) -> bool:
         return raised_at + self._keep <= elapsed and floor.until.timestamp() + self._leeway < wall

@@ -3,17 +3,21 @@
 It starts by reading the head and the snapshot, and follows from that head. Each round asks the store for its head and
 the entries after the view in one consistent read; the lease counts from before that question was sent. Being woken
 only makes a round happen sooner: nothing but a head that was read renews.
+
+Where there is a stream, entries come by it and are taken in without a question; the store is asked for the head, for
+what the stream has lost, and for documents. While the stream is down, the store's own bell wakes.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from ostiary.core.floor import Document, Floors, Head, Renewal, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Floors, Head, Renewal, Snapshot
 from ostiary.core.policy import Policy
 from ostiary.errors import OstiaryError, Unavailable
-from ostiary.ports import Clock, Store
+from ostiary.feed.relay import Relay
+from ostiary.ports import Clock, Store, Stream
 
 log = logging.getLogger("ostiary.feed")
 
@@ -26,8 +30,20 @@ Load = Callable[[], Awaitable[None]]
 class Follower:
     """One process's follower. `run` never ends by itself; while the store cannot answer, the lease simply runs out."""
 
-    def __init__(self, *, store: Store, floors: Floors, clock: Clock, policy: Policy, load: Load) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        floors: Floors,
+        clock: Clock,
+        policy: Policy,
+        load: Load,
+        stream: Stream | None = None,
+        relay: Relay | None = None,
+    ) -> None:
         self._store = store
+        self._stream = stream
+        self._relay = relay
         self._floors = floors
         self._clock = clock
         self._every = policy.lease.total_seconds() / 4
@@ -92,14 +108,22 @@ class Follower:
                 return await self._start(await tx.feed.snapshot(), asked_at)
         if any(isinstance(entry.change, Document) for entry in entries):
             self._loaded = False
-        self._floors.apply(entries, elapsed=self._clock.elapsed())
+        self._apply(entries, elapsed=self._clock.elapsed())
         self._floors.forget(elapsed=asked_at, wall=asked_at + self._clock.offset)
         return await self._renew(head, asked_at)
 
     async def _start(self, snapshot: Snapshot, asked_at: float) -> Renewal:
         self._loaded = False
         self._floors.start(snapshot, asked_at=asked_at, elapsed=self._clock.elapsed())
+        if self._relay is not None:
+            self._relay.started(snapshot.head)
         return await self._renew(snapshot.head, asked_at)
+
+    def _apply(self, entries: Sequence[Entry], *, elapsed: float) -> bool:
+        is_whole = self._floors.apply(entries, elapsed=elapsed)
+        if self._relay is not None:
+            self._relay.applied(entries)
+        return is_whole
 
     async def _renew(self, head: Head, asked_at: float) -> Renewal:
         # A document that was announced but not loaded yet is a view that has not caught up.
@@ -112,9 +136,39 @@ class Follower:
         return renewal
 
     async def _pause(self) -> None:
-        started = self._clock.elapsed()
+        """Stay until the store must be asked: something was written, something is missing, or the lease wants it."""
+        end = self._clock.elapsed() + self._every
         with contextlib.suppress(Unavailable):
-            await self._store.changed(wait=self._every)
+            await self._carried(end)
+            return
+        with contextlib.suppress(Unavailable):
+            await self._store.changed(wait=max(0.0, end - self._clock.elapsed()))
             return
         # The store cannot even be watched: do not spin.
-        await asyncio.sleep(max(0.0, started + self._every - self._clock.elapsed()))
+        await asyncio.sleep(max(0.0, end - self._clock.elapsed()))
+
+    async def _carried(self, end: float) -> None:
+        """Take in what the stream brings until then, or until it brings something that only the store can complete."""
+        if self._stream is None:
+            raise Unavailable("there is no stream")
+        while (left := end - self._clock.elapsed()) > 0:
+            for batch in await self._stream.next(wait=left):
+                if not self._take_in(batch):
+                    return
+
+    def _take_in(self, batch: Batch) -> bool:
+        """Take in what a stream brought. `False` says that the store must be asked for the rest.
+
+        Floors are raised whatever else is missing. The view grows only by floors that follow it: for a document its
+        text must be read, too.
+        """
+        view, elapsed = self._floors.head, self._clock.elapsed()
+        if view is None or batch.incarnation != view.incarnation:
+            return False
+        new = [entry for entry in batch.entries if entry.seq > view.seq]
+        floors = [entry.change for entry in new if isinstance(entry.change, Floor)]
+        for floor in floors:
+            self._floors.raise_to(floor, elapsed=elapsed)
+        if len(floors) < len(new) or (new and new[0].seq != view.seq + 1):
+            return False
+        return self._apply(new, elapsed=elapsed)

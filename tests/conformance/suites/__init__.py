@@ -18,13 +18,14 @@ from tests.conformance.suites.accounts import CredentialsSuite, IdentifiersSuite
 from tests.conformance.suites.cancellation import CancellationSuite
 from tests.conformance.suites.changed import ChangedSuite
 from tests.conformance.suites.feed import DocumentsSuite, FeedSuite
-from tests.conformance.suites.records import CountersSuite, EventsSuite, KeysSuite
+from tests.conformance.suites.records import ChallengesSuite, CountersSuite, EventsSuite, KeysSuite, VerifiersSuite
 from tests.conformance.suites.sessions import SessionsSuite
 from tests.conformance.suites.transactions import TransactionsSuite
 from tests.conformance.suites.values import ValuesSuite
 
 __all__ = [
     "CancellationSuite",
+    "ChallengesSuite",
     "ChangedSuite",
     "CountersSuite",
     "CredentialsSuite",
@@ -37,4 +38,5 @@ __all__ = [
     "TransactionsSuite",
     "UsersSuite",
     "ValuesSuite",
+    "VerifiersSuite",
 ]

@@ -16,7 +16,7 @@ async def add_everything(tx: Transaction) -> None:
     await asyncio.sleep(0)
     await tx.sessions.add(given.session())
     await tx.feed.append([given.floor("s1", 2), given.floor("s1", 3)])
-    await tx.counters.put("k", Counter(count=1, at=NOW))
+    await given.put(tx, "k", Counter(count=1, at=NOW))
     await tx.events.add(given.event())
 
 
@@ -29,7 +29,7 @@ async def everything(store: Store) -> tuple[object, ...]:
             await tx.sessions.get("s1"),
             await tx.feed.snapshot(),
             await tx.feed.since(0, limit=10),
-            await tx.counters.get("k"),
+            await given.counter(tx, "k"),
             await tx.events.of("ada", limit=10),
         )
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from ostiary.core.floor import NONE_IS_GOOD, Document, Entry, Floor, Head, Snapshot
+from ostiary.core.floor import NONE_IS_GOOD, Batch, Document, Entry, Floor, Head, Snapshot
 from ostiary.ports import Store, StoredDocument
 from tests.conformance.suites import given
 from tests.conformance.suites.given import HOUR, MANY, NOW, race, read, written
@@ -25,20 +25,28 @@ class FeedSuite:
         """What is appended gets the next numbers, in its order, and comes back as it was."""
         changes: list[Floor | Document] = [given.floor("s1", 2), Document("roles", 3), given.floor("s2", NONE_IS_GOOD)]
 
-        first = await written(store, lambda tx: tx.feed.append(changes))
-        second = await written(store, lambda tx: tx.feed.append([given.floor("s3", 4)]))
+        batches = [
+            await written(store, lambda tx: tx.feed.append(changes)),
+            await written(store, lambda tx: tx.feed.append([given.floor("s3", 4)])),
+        ]
 
+        first, second = (batch.entries for batch in batches)
         assert [*first, *second] == [Entry(n, change) for n, change in enumerate([*changes, given.floor("s3", 4)], 1)]
         async with store.read() as tx:
-            assert (await tx.feed.head()).seq == 4
+            head = await tx.feed.head()
+            assert head.seq == 4
+            assert {batch.incarnation for batch in batches} == {head.incarnation}
             assert await tx.feed.since(0, limit=10) == [*first, *second]
             assert await tx.feed.since(1, limit=2) == [*first[1:]]
             assert await tx.feed.since(4, limit=10) == []
 
     async def test_append_nothing(self, store: Store) -> None:
         """To append nothing uses up no number."""
-        assert await written(store, lambda tx: tx.feed.append([])) == []
-        assert (await read(store, lambda tx: tx.feed.head())).seq == 0
+        batch = await written(store, lambda tx: tx.feed.append([]))
+
+        head = await read(store, lambda tx: tx.feed.head())
+        assert batch == Batch(head.incarnation, ())
+        assert head.seq == 0
 
     async def test_failed_append(self, store: Store) -> None:
         """An append whose transaction fails is never seen, and its numbers are given to the next."""
@@ -47,7 +55,7 @@ class FeedSuite:
                 await tx.feed.append([given.floor("lost", 2), given.floor("lost", 3)])
                 raise ZeroDivisionError
 
-        [entry] = await written(store, lambda tx: tx.feed.append([given.floor("kept", 2)]))
+        [entry] = (await written(store, lambda tx: tx.feed.append([given.floor("kept", 2)]))).entries
         assert entry == Entry(1, given.floor("kept", 2))
         assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [entry]
 
@@ -126,7 +134,7 @@ class FeedSuite:
             given.floor("ends now", 2, until=NOW),
             given.floor("too new", 2, until=over),
         ]
-        entries = await written(store, lambda tx: tx.feed.append(changes))
+        entries = (await written(store, lambda tx: tx.feed.append(changes))).entries
 
         steps = [
             await written(store, lambda tx: tx.feed.purge(up_to=5, until_before=NOW, limit=2)),
@@ -144,17 +152,17 @@ class FeedSuite:
         await written(store, lambda tx: tx.feed.append([given.floor(until=NOW - HOUR)]))
         assert await written(store, lambda tx: tx.feed.purge(up_to=1, until_before=NOW, limit=9)) == 1
 
-        [entry] = await written(store, lambda tx: tx.feed.append([given.floor()]))
+        [entry] = (await written(store, lambda tx: tx.feed.append([given.floor()]))).entries
 
         assert entry.seq == 2
 
     async def test_purge_of_documents(self, store: Store) -> None:
         """A document's entry has no end in time; it goes with its number, for who comes later reads the document."""
-        [first, second] = await written(store, lambda tx: tx.feed.append([Document("roles", 2), Document("roles", 3)]))
+        batch = await written(store, lambda tx: tx.feed.append([Document("roles", 2), Document("roles", 3)]))
 
         assert await written(store, lambda tx: tx.feed.purge(up_to=1, until_before=NOW, limit=9)) == 1
-        assert first.seq == 1
-        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [second]
+        assert [entry.seq for entry in batch.entries] == [1, 2]
+        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [batch.entries[1]]
 
     async def test_floor_of_no_session(self, store: Store) -> None:
         """A floor whose `sid` is odd is still a floor."""

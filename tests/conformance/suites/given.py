@@ -10,8 +10,9 @@ from ostiary.core.floor import Floor
 from ostiary.core.keys import Purpose
 from ostiary.core.policy import Algorithm
 from ostiary.core.session import Carrier, Device, Session
+from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import KeyRecord, Store, Transaction
+from ostiary.ports import Challenge, KeyRecord, Store, Transaction, VerifierRecord
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 """A moment that a store of seconds or milliseconds would not keep."""
@@ -96,6 +97,39 @@ async def ada(store: Store, **more: Any) -> User:
     async with store.write() as tx:
         await tx.users.add(ada)
     return ada
+
+
+def challenge(digest: str = "digest", **more: Any) -> Challenge:
+    """Return a link that Ada can follow once."""
+    fields: dict[str, Any] = {
+        "purpose": "email",
+        "digest": digest,
+        "user_id": "ada",
+        "body": '{"email": "ada@example.com"}',
+        "expires_at": NOW + HOUR,
+    }
+    return Challenge(**fields | more)
+
+
+def verifier(name: str = "orders", **more: Any) -> VerifierRecord:
+    """Return a service that may follow the feed."""
+    fields: dict[str, Any] = {"id": f"id of {name}", "name": name, "digest": b"\x00\xff", "created_at": NOW}
+    return VerifierRecord(**fields | more)
+
+
+async def counter(tx: Transaction, key: str) -> Counter | None:
+    """Return one counter."""
+    return (await tx.counters.get([key])).get(key)
+
+
+async def put(tx: Transaction, key: str, counter: Counter) -> None:
+    """Set one counter, whatever it was."""
+    assert await tx.counters.swap(await tx.counters.get([key]), {key: counter})
+
+
+async def taken(store: Store, digest: str = "digest", *, purpose: str = "email") -> Challenge | None:
+    """Take a challenge in a transaction of its own."""
+    return await written(store, lambda tx: tx.challenges.take(purpose=purpose, digest=digest, now=NOW))
 
 
 async def written(store: Store, work: Callable[[Transaction], Awaitable[Result]]) -> Result:

@@ -1,8 +1,9 @@
-"""Counters, keys at rest, and the audit log."""
+"""Counters, challenges, verifiers, keys at rest, and the audit log."""
 
 import asyncio
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -15,55 +16,141 @@ from tests.conformance.suites.given import HOUR, MANY, NOW, ada, race, read, wri
 
 
 class CountersSuite:
-    async def test_put(self, store: Store) -> None:
-        """A counter is what was put last, under its own key only."""
-        await written(store, lambda tx: tx.counters.put("login:ada", Counter(count=1, at=NOW)))
-        await written(store, lambda tx: tx.counters.put("login:ada", Counter(count=2, at=NOW + HOUR)))
+    async def test_swap(self, store: Store) -> None:
+        """A swap sets, changes and drops counters, each under its own key only."""
+        one, two = Counter(count=1, at=NOW), Counter(count=2, at=NOW + HOUR)
+        assert await written(store, lambda tx: tx.counters.swap({}, {"ada": one, "eve": one}))
+        assert await written(store, lambda tx: tx.counters.swap({"ada": one, "eve": one}, {"ada": two}))
 
         async with store.read() as tx:
-            assert await tx.counters.get("login:ada") == Counter(count=2, at=NOW + HOUR)
-            assert await tx.counters.get("login:bob") is None
-            assert await tx.counters.get("") is None
+            assert await tx.counters.get(["ada", "eve", "bob", ""]) == {"ada": two}
+            assert await tx.counters.get([]) == {}
 
-    async def test_remove(self, store: Store) -> None:
-        """A counter that is removed starts from nothing; another with the same count stays."""
-        same = Counter(count=3, at=NOW)
-        async with store.write() as tx:
-            await tx.counters.put("a", same)
-            await tx.counters.put("b", same)
-        async with store.write() as tx:
-            await tx.counters.remove("a")
-            await tx.counters.remove("never there")
+    @pytest.mark.parametrize("field", [{"count": 7}, {"at": NOW + HOUR}], ids=str)
+    async def test_swap_of_an_old_state(self, store: Store, field: dict[str, Any]) -> None:
+        """Who was overtaken at one of several counters changes none of them."""
+        stored = {"a": Counter(count=1, at=NOW), "b": Counter(count=1, at=NOW)}
+        later = Counter(count=9, at=NOW)
+        await written(store, lambda tx: tx.counters.swap({}, stored))
 
-        async with store.read() as tx:
-            assert await tx.counters.get("a") is None
-            assert await tx.counters.get("b") == same
+        for old in (
+            {**stored, "b": replace(stored["b"], **field)},
+            {**stored, "c": Counter(count=1, at=NOW)},
+            {"a": stored["a"]},
+            {},
+        ):
+            assert not await written(store, lambda tx, old=old: tx.counters.swap(old, {"a": later, "b": later}))  # type: ignore[misc]
+        assert await read(store, lambda tx: tx.counters.get(["a", "b", "c"])) == stored
 
     async def test_no_try_is_lost(self, store: Store) -> None:
         """Of fifty parallel tries each is counted, however long each thinks between reading and writing."""
 
         async def attempt() -> None:
-            async with store.write() as tx:
-                counter = await tx.counters.get("k") or Counter(count=0, at=NOW)
-                await asyncio.sleep(0)
-                await tx.counters.put("k", replace(counter, count=counter.count + 1))
+            swapped = False
+            while not swapped:
+                async with store.write() as tx:
+                    old = await tx.counters.get(["k", "l"])
+                    await asyncio.sleep(0)
+                    count = old["k"].count + 1 if old else 1
+                    swapped = await tx.counters.swap(old, dict.fromkeys(("k", "l"), Counter(count=count, at=NOW)))
 
         await asyncio.gather(*(attempt() for _ in range(MANY)))
 
-        assert await read(store, lambda tx: tx.counters.get("k")) == Counter(count=MANY, at=NOW)
+        all_of_them = Counter(count=MANY, at=NOW)
+        assert await read(store, lambda tx: tx.counters.get(["k", "l"])) == {"k": all_of_them, "l": all_of_them}
 
     async def test_purge(self, store: Store) -> None:
         """Counters last changed before a time go, in steps of at most the limit."""
-        async with store.write() as tx:
-            for n in range(5):
-                await tx.counters.put(f"k{n}", Counter(count=1, at=NOW - HOUR))
-            await tx.counters.put("now", Counter(count=1, at=NOW))
+        old, new = Counter(count=1, at=NOW - HOUR), Counter(count=1, at=NOW)
+        await written(store, lambda tx: tx.counters.swap({}, {**{f"k{n}": old for n in range(5)}, "now": new}))
 
         steps = [await written(store, lambda tx: tx.counters.purge(before=NOW, limit=2)) for _ in range(4)]
 
         assert steps == [2, 2, 1, 0]
-        assert await read(store, lambda tx: tx.counters.get("k0")) is None
-        assert await read(store, lambda tx: tx.counters.get("now")) == Counter(count=1, at=NOW)
+        assert await read(store, lambda tx: tx.counters.get(["k0", "now"])) == {"now": new}
+
+
+class ChallengesSuite:
+    async def test_taken_once(self, store: Store) -> None:
+        """A challenge comes back as it was added, once."""
+        await written(store, lambda tx: tx.challenges.add(given.challenge()))
+
+        takes = [await given.taken(store) for _ in range(2)]
+
+        assert takes == [given.challenge(), None]
+
+    async def test_parallel_takes(self, store: Store) -> None:
+        """Of fifty parallel takes exactly one gets it."""
+        await written(store, lambda tx: tx.challenges.add(given.challenge()))
+
+        takes = await asyncio.gather(*(given.taken(store) for _ in range(MANY)))
+
+        assert [take for take in takes if take is not None] == [given.challenge()]
+
+    async def test_another_purpose(self, store: Store) -> None:
+        """A take for one purpose neither gets nor ends what was made for another with the same secret."""
+        other = given.challenge(purpose="reset")
+        await written(store, lambda tx: tx.challenges.add(other))
+
+        assert await given.taken(store) is None
+        assert await given.taken(store, "digest2", purpose="reset") is None
+        assert await given.taken(store, purpose="reset") == other
+
+    async def test_expired(self, store: Store) -> None:
+        """A challenge whose time has come is not given out any more."""
+        await written(store, lambda tx: tx.challenges.add(given.challenge(expires_at=NOW)))
+
+        assert await given.taken(store) is None
+
+    async def test_added_twice(self, store: Store) -> None:
+        """A secret that was used for this purpose already is refused, and the first challenge stays."""
+        await written(store, lambda tx: tx.challenges.add(given.challenge()))
+
+        with pytest.raises(ValueError, match=r"."):
+            await written(store, lambda tx: tx.challenges.add(given.challenge(body="another")))
+        assert await given.taken(store) == given.challenge()
+
+    async def test_purge(self, store: Store) -> None:
+        """Challenges that have expired go, in steps of at most the limit."""
+        for n in range(5):
+            each = given.challenge(f"old {n}", expires_at=NOW - HOUR)
+            await written(store, lambda tx, each=each: tx.challenges.add(each))  # type: ignore[misc]
+        await written(store, lambda tx: tx.challenges.add(given.challenge()))
+
+        steps = [await written(store, lambda tx: tx.challenges.purge(expired_before=NOW, limit=2)) for _ in range(4)]
+
+        assert sum(steps) == 5
+        assert max(steps) <= 2
+        assert await given.taken(store) == given.challenge()
+
+
+class VerifiersSuite:
+    async def test_verifiers_come_back(self, store: Store) -> None:
+        """Verifiers come back as they were added, in the order of their names."""
+        orders, billing = given.verifier("orders"), given.verifier("billing")
+        assert await written(store, lambda tx: tx.verifiers.add(orders))
+        assert await written(store, lambda tx: tx.verifiers.add(billing))
+
+        assert await read(store, lambda tx: tx.verifiers.all()) == [billing, orders]
+
+    async def test_parallel_adds(self, store: Store) -> None:
+        """Of fifty parallel adds of one name exactly one wins."""
+        news = [given.verifier(id=str(n)) for n in range(MANY)]
+
+        won = await race(store, news, lambda tx, each: tx.verifiers.add(each))
+
+        assert won.count(True) == 1
+        assert await read(store, lambda tx: tx.verifiers.all()) == [news[won.index(True)]]
+
+    async def test_remove(self, store: Store) -> None:
+        """One that is removed is gone, and its name is free; to remove nobody is `False`."""
+        await written(store, lambda tx: tx.verifiers.add(given.verifier()))
+
+        removed = [await written(store, lambda tx: tx.verifiers.remove("orders")) for _ in range(2)]
+
+        assert removed == [True, False]
+        assert await read(store, lambda tx: tx.verifiers.all()) == []
+        assert await written(store, lambda tx: tx.verifiers.add(given.verifier(id="another")))
 
 
 class KeysSuite:

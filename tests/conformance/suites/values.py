@@ -1,5 +1,6 @@
 """Odd values come back exactly as they were given."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -9,7 +10,7 @@ from ostiary.core.session import Device
 from ostiary.core.throttle import Counter
 from ostiary.ports import Store, StoredDocument
 from tests.conformance.suites import given
-from tests.conformance.suites.given import read, written
+from tests.conformance.suites.given import ada, read, written
 
 TEXTS = {
     "quotes": "'; DROP TABLE users; --",
@@ -21,7 +22,6 @@ TEXTS = {
     "decomposed": "e\u0301 \u00e9",
     "reversed": "\u202eevil",
     "lines": "a\r\nb\tc\x1b[31m",
-    "nul": "before\0after",
     "word": "NULL",
     "number": "007",
     "json": '["a", {"b": null}]',
@@ -59,7 +59,7 @@ class ValuesSuite:
             await tx.sessions.add(session)
             await tx.feed.append([given.floor(text), Document(text, 1)])
             await tx.documents.add(document)
-            await tx.counters.put(text, counter)
+            await given.put(tx, text, counter)
             await tx.keys.add(key)
             await tx.events.add(event)
 
@@ -75,16 +75,16 @@ class ValuesSuite:
             assert await tx.feed.since(0, limit=10) == [Entry(1, given.floor(text)), Entry(2, Document(text, 1))]
             assert (await tx.feed.snapshot()).floors == (given.floor(text),)
             assert await tx.documents.get(text) == document
-            assert await tx.counters.get(text) == counter
+            assert await given.counter(tx, text) == counter
             assert await tx.keys.all() == [key]
             assert await tx.events.of(text, limit=10) == [event]
 
     @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
     async def test_moment(self, store: Store, moment: datetime) -> None:
         """A moment comes back as the same moment, to the microsecond, in UTC."""
-        await written(store, lambda tx: tx.counters.put("k", Counter(count=1, at=moment)))
+        await written(store, lambda tx: given.put(tx, "k", Counter(count=1, at=moment)))
 
-        counter = await read(store, lambda tx: tx.counters.get("k"))
+        counter = await read(store, lambda tx: given.counter(tx, "k"))
 
         assert counter is not None
         assert counter == Counter(count=1, at=moment)
@@ -96,6 +96,21 @@ class ValuesSuite:
         await written(store, lambda tx: tx.feed.append([given.floor("s", number)]))
 
         assert (await read(store, lambda tx: tx.feed.snapshot())).floors == (given.floor("s", number),)
+
+    async def test_nul(self, store: Store) -> None:
+        """A text with a NUL is kept as it was or refused as a contradiction; it is never cut short, in no table."""
+        cut, whole = given.identifier("before"), given.identifier("before\0after")
+        await ada(store)
+        await written(store, lambda tx: tx.identifiers.add(cut))
+        with suppress(ValueError):
+            await written(store, lambda tx: tx.identifiers.add(whole))
+
+        async with store.read() as tx:
+            assert await tx.identifiers.get("email", "before\0after") in (None, whole)
+            assert await tx.identifiers.get("email", "before\0other") is None
+            assert await tx.users.get("ada\0") is None
+            assert await tx.sessions.of("ada\0") == []
+        assert not await written(store, lambda tx: tx.users.remove("ada\0"))
 
     async def test_no_text(self, store: Store) -> None:
         """Nothing is called by half a surrogate pair, and to look for it is no error."""
@@ -110,7 +125,7 @@ class ValuesSuite:
             assert await tx.sessions.get(half) is None
             assert await tx.sessions.of(half) == []
             assert await tx.documents.get(half) is None
-            assert await tx.counters.get(half) is None
+            assert await given.counter(tx, half) is None
             assert await tx.events.of(half, limit=10) == []
         assert not await written(store, lambda tx: tx.users.remove(half))
 

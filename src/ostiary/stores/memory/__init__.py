@@ -16,6 +16,7 @@ from ostiary.ports import Entropy
 from ostiary.stores.bell import Bell
 from ostiary.stores.memory._state import FEED, State, Table
 from ostiary.stores.memory._tables import (
+    Challenges,
     Counters,
     Credentials,
     Documents,
@@ -25,6 +26,7 @@ from ostiary.stores.memory._tables import (
     Keys,
     Sessions,
     Users,
+    Verifiers,
 )
 from ostiary.system import SystemEntropy
 
@@ -100,5 +102,7 @@ class MemoryTransaction:
         self.feed: ports.Feed = Feed(state)
         self.documents: ports.Documents = Documents(state)
         self.counters: ports.Counters = Counters(state)
+        self.challenges: ports.Challenges = Challenges(state)
         self.keys: ports.Keys = Keys(state)
+        self.verifiers: ports.Verifiers = Verifiers(state)
         self.events: ports.Events = Events(state)

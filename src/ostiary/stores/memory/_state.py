@@ -9,7 +9,7 @@ from ostiary.core.floor import Entry, Head
 from ostiary.core.session import Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import KeyRecord, StoredDocument
+from ostiary.ports import Challenge, KeyRecord, StoredDocument, VerifierRecord
 
 FEED: Final = "feed"
 """The key of the only head there is."""
@@ -79,6 +79,8 @@ class State:
     feed: Table[int, Entry] = field(default_factory=Table[int, Entry])
     documents: Table[str, StoredDocument] = field(default_factory=Table[str, StoredDocument])
     counters: Table[str, Counter] = field(default_factory=Table[str, Counter])
+    challenges: Table[tuple[str, str], Challenge] = field(default_factory=Table[tuple[str, str], Challenge])
+    verifiers: Table[str, VerifierRecord] = field(default_factory=Table[str, VerifierRecord])
     keys: Table[str, KeyRecord] = field(default_factory=Table[str, KeyRecord])
     events: Table[int, Event] = field(default_factory=Table[int, Event])
 

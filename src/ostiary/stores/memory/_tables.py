@@ -1,16 +1,16 @@
 """The ports' tables over one state. What each verb promises stands in `ostiary.ports`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 
 from ostiary.core.events import Event
-from ostiary.core.floor import Document, Entry, Floor, Head, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
 from ostiary.core.session import COMPARED, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import KeyRecord, StoredDocument
+from ostiary.ports import Challenge, KeyRecord, StoredDocument, VerifierRecord
 from ostiary.stores.memory._state import FEED, State
 
 
@@ -129,13 +129,13 @@ class Feed:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def append(self, changes: Sequence[Floor | Document]) -> Sequence[Entry]:
+    async def append(self, changes: Sequence[Floor | Document]) -> Batch:
         head = await self.head()
-        entries = [Entry(seq, change) for seq, change in enumerate(changes, head.seq + 1)]
+        entries = tuple(Entry(seq, change) for seq, change in enumerate(changes, head.seq + 1))
         for entry in entries:
             self._state.feed.add(entry.seq, entry)
         self._state.head.put(FEED, Head(head.incarnation, head.seq + len(entries)))
-        return entries
+        return Batch(head.incarnation, entries)
 
     async def head(self) -> Head:
         return self._state.head.rows[FEED]
@@ -184,17 +184,56 @@ class Counters:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def get(self, key: str) -> Counter | None:
-        return self._state.counters.get(key)
+    async def get(self, keys: Collection[str]) -> Mapping[str, Counter]:
+        found = {key: self._state.counters.get(key) for key in keys}
+        return {key: counter for key, counter in found.items() if counter is not None}
 
-    async def put(self, key: str, counter: Counter) -> None:
-        self._state.counters.put(key, counter)
-
-    async def remove(self, key: str) -> None:
-        self._state.counters.drop(key)
+    async def swap(self, old: Mapping[str, Counter], new: Mapping[str, Counter]) -> bool:
+        if any(self._state.counters.get(key) != old.get(key) for key in {**old, **new}):
+            return False
+        for key in old:
+            self._state.counters.drop(key)
+        for key, counter in new.items():
+            self._state.counters.put(key, counter)
+        return True
 
     async def purge(self, *, before: datetime, limit: int) -> int:
         return self._state.counters.remove(lambda counter: counter.at < before, limit=limit)
+
+
+class Challenges:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, challenge: Challenge) -> None:
+        self._state.challenges.add((challenge.purpose, challenge.digest), challenge)
+
+    async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        found = self._state.challenges.get((purpose, digest))
+        if found is None or found.expires_at <= now:
+            return None
+        self._state.challenges.drop((purpose, digest))
+        return found
+
+    async def purge(self, *, expired_before: datetime, limit: int) -> int:
+        return self._state.challenges.remove(lambda each: each.expires_at < expired_before, limit=limit)
+
+
+class Verifiers:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, verifier: VerifierRecord) -> bool:
+        if self._state.verifiers.get(verifier.name) is not None:
+            return False
+        self._state.verifiers.add(verifier.name, verifier)
+        return True
+
+    async def all(self) -> Sequence[VerifierRecord]:
+        return sorted(self._state.verifiers.rows.values(), key=lambda each: each.name)
+
+    async def remove(self, name: str) -> bool:
+        return self._state.verifiers.remove(lambda each: each.name == name) > 0
 
 
 class Keys:
@@ -219,9 +258,10 @@ class Events:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, event: Event) -> None:
+    async def add(self, *events: Event) -> None:
         newest = next(reversed(self._state.events.rows), 0)
-        self._state.events.add(newest + 1, event)
+        for number, event in enumerate(events, newest + 1):
+            self._state.events.add(number, event)
 
     async def of(self, user_id: str, *, limit: int) -> Sequence[Event]:
         if not user_id:

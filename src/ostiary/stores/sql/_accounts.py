@@ -18,6 +18,7 @@ class Users:
         await self._link.count(_USER_ADD, **columns(user))
 
     async def get(self, user_id: str) -> User | None:
+        await self._link.hold(HOLD_USER, user_id=user_id)
         return await self._link.row(User, _USER_GET, user_id=user_id)
 
     async def swap(self, old: User, new: User) -> bool:
@@ -54,6 +55,7 @@ class Credentials:
         await self._link.count(_CREDENTIAL_ADD, **columns(credential))
 
     async def get(self, credential_id: str) -> Credential | None:
+        await self._link.hold(_HOLD_OWNER, credential_id=credential_id)
         return await self._link.row(Credential, _CREDENTIAL_GET, credential_id=credential_id)
 
     async def swap(self, old: Credential, new: Credential) -> bool:
@@ -63,10 +65,19 @@ class Credentials:
     async def of(self, user_id: str, kind: str) -> Sequence[Credential]:
         if not user_id:
             return []
+        await self._link.hold(HOLD_USER, user_id=user_id)
         return await self._link.rows(Credential, _CREDENTIALS_OF, owner=user_id, the_kind=kind)
 
 
 # ------------------------------------------------------------------------------------------------ statements
+
+HOLD_USER = select(users.c.id).where(users.c.id == bindparam("user_id")).with_for_update(key_share=True)
+_HOLD_OWNER = (
+    select(users.c.id)
+    .join(credentials)
+    .where(credentials.c.id == bindparam("credential_id"))
+    .with_for_update(key_share=True)
+)
 
 _USER_ADD = insert(users)
 _USER_GET = select(users).where(users.c.id == bindparam("user_id"))

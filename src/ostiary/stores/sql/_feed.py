@@ -6,26 +6,30 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # SQLite's `ON CONFLICT` reads the same
 
-from ostiary.core.floor import Document, Entry, Floor, Head, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
+from ostiary.errors import Unavailable
 from ostiary.ports import StoredDocument
 from ostiary.stores.sql.link import Link, Row, columns
-from ostiary.stores.sql.schema import documents, feed, feed_head
+from ostiary.stores.sql.schema import Incarnation, TakesWrites, documents, feed, feed_head
 
 
 class Feed:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def append(self, changes: Sequence[Floor | Document]) -> Sequence[Entry]:
+    async def append(self, changes: Sequence[Floor | Document]) -> Batch:
         if not changes:
-            return []
+            return Batch((await self.head()).incarnation, ())
         [head] = await self._link.rows(Head, _ADVANCE, by=len(changes))
-        entries = [Entry(seq, change) for seq, change in enumerate(changes, head.seq - len(changes) + 1)]
+        entries = tuple(Entry(seq, change) for seq, change in enumerate(changes, head.seq - len(changes) + 1))
         await self._link.many(_APPEND, [_flat(entry) for entry in entries])
-        return entries
+        self._link.announce()
+        return Batch(head.incarnation, entries)
 
     async def head(self) -> Head:
-        [head] = await self._link.rows(Head, _HEAD)
+        head = await self._link.row(Head, _HEAD)
+        if head is None:
+            raise Unavailable("the store cannot answer: it takes no writes, so it cannot know the end of the feed")
         return head
 
     async def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
@@ -43,6 +47,7 @@ class Documents:
         self._link = link
 
     async def get(self, name: str) -> StoredDocument | None:
+        await self._link.hold(HOLD_HEAD)
         return await self._link.row(StoredDocument, _DOCUMENT_GET, the_name=name)
 
     async def add(self, document: StoredDocument) -> bool:
@@ -64,11 +69,12 @@ def _entry(*, seq: int, sid: str | None, floor: int, until: datetime, name: str,
 
 # ------------------------------------------------------------------------------------------------ statements
 
-_ADVANCE = (
-    update(feed_head).values(seq=feed_head.c.seq + bindparam("by")).returning(feed_head.c.incarnation, feed_head.c.seq)
-)
+HOLD_HEAD = select(feed_head.c.id).with_for_update(key_share=True)
+
+_INCARNATION = Incarnation().label("incarnation")
+_ADVANCE = update(feed_head).values(seq=feed_head.c.seq + bindparam("by")).returning(_INCARNATION, feed_head.c.seq)
 _APPEND = insert(feed)
-_HEAD = select(feed_head.c.incarnation, feed_head.c.seq)
+_HEAD = select(_INCARNATION, feed_head.c.seq).select_from(feed_head).where(TakesWrites())
 _SINCE = select(feed).where(feed.c.seq > bindparam("after")).order_by(feed.c.seq).limit(bindparam("limit"))
 _FLOORS = (
     select(feed.c.sid, func.max(feed.c.floor).label("floor"), func.max(feed.c.until).label("until"))
@@ -82,6 +88,7 @@ _PURGE = delete(feed).where(
         .where(feed.c.seq <= bindparam("up_to"), or_(feed.c.until < bindparam("before"), feed.c.until.is_(None)))
         .order_by(feed.c.seq)
         .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
     )
 )
 

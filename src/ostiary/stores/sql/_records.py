@@ -1,33 +1,68 @@
-"""Counters, keys at rest, and the audit log. What each verb promises stands in `ostiary.ports`."""
+"""Counters, challenges, verifiers, keys at rest, the audit log. What each verb promises stands in `ostiary.ports`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Text, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # SQLite's `ON CONFLICT` reads the same
 
 from ostiary.core.events import Event
 from ostiary.core.throttle import Counter
-from ostiary.ports import KeyRecord
+from ostiary.ports import Challenge, KeyRecord, VerifierRecord
+from ostiary.stores.sql._feed import HOLD_HEAD
 from ostiary.stores.sql.link import Link, columns
-from ostiary.stores.sql.schema import counters, events, keys
+from ostiary.stores.sql.schema import challenges, counters, events, keys, verifiers
 
 
 class Counters:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def get(self, key: str) -> Counter | None:
-        return await self._link.row(Counter, _COUNTER_GET, the_key=key)
+    async def get(self, keys: Collection[str]) -> Mapping[str, Counter]:
+        found = {key: await self._link.row(Counter, _COUNTER_GET, the_key=key) for key in sorted(keys)}
+        return {key: counter for key, counter in found.items() if counter is not None}
 
-    async def put(self, key: str, counter: Counter) -> None:
-        await self._link.count(_COUNTER_PUT, key=key, **columns(counter))
-
-    async def remove(self, key: str) -> None:
-        await self._link.count(_COUNTER_REMOVE, the_key=key)
+    async def swap(self, old: Mapping[str, Counter], new: Mapping[str, Counter]) -> bool:
+        keys = sorted({**old, **new})  # in one order, so that two swaps never wait for each other
+        for key in keys:
+            await self._link.hold(_HOLD_COUNTER, the_key=key)
+        if await self.get(keys) != dict(old):
+            return False
+        for key in old:
+            await self._link.count(_COUNTER_REMOVE, the_key=key)
+        await self._link.many(_COUNTER_ADD, [{"key": key, **columns(counter)} for key, counter in new.items()])
+        return True
 
     async def purge(self, *, before: datetime, limit: int) -> int:
         return await self._link.count(_COUNTERS_PURGE, before=before, limit=limit)
+
+
+class Challenges:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def add(self, challenge: Challenge) -> None:
+        await self._link.count(_CHALLENGE_ADD, **columns(challenge))
+
+    async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        return await self._link.row(Challenge, _CHALLENGE_TAKE, the_purpose=purpose, the_digest=digest, now=now)
+
+    async def purge(self, *, expired_before: datetime, limit: int) -> int:
+        return await self._link.count(_CHALLENGES_PURGE, before=expired_before, limit=limit)
+
+
+class Verifiers:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def add(self, verifier: VerifierRecord) -> bool:
+        return await self._link.count(_VERIFIER_ADD, **columns(verifier)) == 1
+
+    async def all(self) -> Sequence[VerifierRecord]:
+        return await self._link.rows(VerifierRecord, _VERIFIERS)
+
+    async def remove(self, name: str) -> bool:
+        return await self._link.count(_VERIFIER_REMOVE, the_name=name) == 1
 
 
 class Keys:
@@ -38,6 +73,7 @@ class Keys:
         await self._link.count(_KEY_ADD, **columns(key))
 
     async def all(self) -> Sequence[KeyRecord]:
+        await self._link.hold(HOLD_HEAD)
         return await self._link.rows(KeyRecord, _KEYS)
 
     async def swap(self, old: KeyRecord, new: KeyRecord) -> bool:
@@ -49,8 +85,8 @@ class Events:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def add(self, event: Event) -> None:
-        await self._link.count(_EVENT_ADD, **columns(event))
+    async def add(self, *events: Event) -> None:
+        await self._link.many(_EVENT_ADD, [columns(event) for event in events])
 
     async def of(self, user_id: str, *, limit: int) -> Sequence[Event]:
         if not user_id:
@@ -64,11 +100,8 @@ class Events:
 # ------------------------------------------------------------------------------------------------ statements
 
 _COUNTER_GET = select(counters.c.count, counters.c.at).where(counters.c.key == bindparam("the_key"))
-_COUNTER_INSERT = insert_or(counters)
-_COUNTER_PUT = _COUNTER_INSERT.on_conflict_do_update(
-    index_elements=["key"],
-    set_={"count": _COUNTER_INSERT.excluded["count"], "at": _COUNTER_INSERT.excluded["at"]},
-)
+_HOLD_COUNTER = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("the_key", type_=Text), 0)))
+_COUNTER_ADD = insert(counters)
 _COUNTER_REMOVE = delete(counters).where(counters.c.key == bindparam("the_key"))
 _COUNTERS_PURGE = delete(counters).where(
     counters.c.key.in_(
@@ -76,8 +109,32 @@ _COUNTERS_PURGE = delete(counters).where(
         .where(counters.c.at < bindparam("before"))
         .order_by(counters.c.at)
         .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
     )
 )
+
+_CHALLENGE_ADD = insert(challenges)
+_CHALLENGE_TAKE = (
+    delete(challenges)
+    .where(
+        challenges.c.purpose == bindparam("the_purpose"),
+        challenges.c.digest == bindparam("the_digest"),
+        challenges.c.expires_at > bindparam("now"),
+    )
+    .returning(challenges)
+)
+_CHALLENGES_PURGE = delete(challenges).where(
+    tuple_(challenges.c.purpose, challenges.c.digest).in_(
+        select(challenges.c.purpose, challenges.c.digest)
+        .where(challenges.c.expires_at < bindparam("before"))
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+)
+
+_VERIFIER_ADD = insert_or(verifiers).on_conflict_do_nothing(index_elements=["name"])
+_VERIFIERS = select(verifiers).order_by(verifiers.c.name)
+_VERIFIER_REMOVE = delete(verifiers).where(verifiers.c.name == bindparam("the_name"))
 
 _KEY_ADD = insert(keys)
 _KEYS = select(keys).order_by(keys.c.created_at, keys.c.id)
@@ -96,6 +153,10 @@ _EVENTS_OF = (
 )
 _EVENTS_PURGE = delete(events).where(
     events.c.id.in_(
-        select(events.c.id).where(events.c.at < bindparam("before")).order_by(events.c.at).limit(bindparam("limit"))
+        select(events.c.id)
+        .where(events.c.at < bindparam("before"))
+        .order_by(events.c.at)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
     )
 )

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from ostiary.core.session import COMPARED, Device, Session
+from ostiary.stores.sql._accounts import HOLD_USER
 from ostiary.stores.sql.link import Link, Row, columns
-from ostiary.stores.sql.schema import sessions
+from ostiary.stores.sql.schema import sessions, users
 
 
 class Sessions:
@@ -19,6 +20,7 @@ class Sessions:
         await self._link.count(_ADD, **_flat(session))
 
     async def get(self, sid: str) -> Session | None:
+        await self._link.hold(_HOLD_OWNER, sid=sid)
         return await self._link.row(_session, _GET, sid=sid)
 
     async def swap(self, old: Session, new: Session) -> bool:
@@ -28,10 +30,12 @@ class Sessions:
     async def of(self, user_id: str) -> Sequence[Session]:
         if not user_id:
             return []
+        await self._link.hold(HOLD_USER, user_id=user_id)
         return await self._link.rows(_session, _OF, owner=user_id)
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
-        await self._link.many(_SEEN, [{"sid": sid, "at": at} for sid, at in moments.items()])
+        # In the order of the ids, as every transaction that changes several sessions: so nobody waits in a circle.
+        await self._link.many(_SEEN, [{"sid": sid, "at": at} for sid, at in sorted(moments.items())])
 
     async def purge(self, *, ended_before: datetime, limit: int) -> int:
         return await self._link.count(_PURGE, before=ended_before, limit=limit)
@@ -48,6 +52,10 @@ def _session(*, device_name: str, user_agent: str, ip: str, **fields: Any) -> Se
 
 
 # ------------------------------------------------------------------------------------------------ statements
+
+_HOLD_OWNER = (
+    select(users.c.id).join(sessions).where(sessions.c.id == bindparam("sid")).with_for_update(key_share=True, of=users)
+)
 
 _ADD = insert(sessions)
 _GET = select(sessions).where(sessions.c.id == bindparam("sid"))
@@ -71,5 +79,6 @@ _PURGE = delete(sessions).where(
         select(sessions.c.id)
         .where(or_(sessions.c.revoked_at < bindparam("before"), sessions.c.expires_at < bindparam("before")))
         .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
     )
 )

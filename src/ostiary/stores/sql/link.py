@@ -42,6 +42,19 @@ class Link(Protocol):
         """Run a statement once for each set of values."""
         ...
 
+    async def hold(self, statement: Statement, **values: object) -> None:
+        """Hold the rows that a statement finds until this transaction ends, so that the next one to hold them waits.
+
+        A user holds all that belongs to it, and the head of the feed holds the keys and the documents: who changes one
+        of them holds its holder first, in this order, so that nobody waits in a circle. In a transaction that only
+        reads, and in a database that writes one transaction at a time, there is nothing to do.
+        """
+        ...
+
+    def announce(self) -> None:
+        """Wake those who follow the feed, once this transaction is durable."""
+        ...
+
 
 class Compiled:
     """A statement in the words of one dialect."""

@@ -9,7 +9,9 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKey,
     Index,
@@ -20,18 +22,48 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+from sqlalchemy.ext.compiler import compiles
 
 from ostiary.core.decision import Reason
 from ostiary.core.events import Kind
 from ostiary.core.keys import Purpose
 from ostiary.core.policy import Algorithm
 from ostiary.core.session import Carrier
+from ostiary.errors import Misconfigured
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest of `migrations/versions`, which makes what stands here."""
 
 VERSION_TABLE: Final = "ostiary_version"
 """Where the revision of a database is kept. Alembic's own name for it may be an application's in the same database."""
+
+
+def see_version(found: str | None, *, where: str) -> None:
+    """See that the schema of a database is the one that this version knows.
+
+    Raises:
+        Misconfigured: it is not; the message says what to do.
+    """
+    if found is None:
+        raise Misconfigured(f"the database {where} is empty; run: ostiary init")
+    if found < REVISION:
+        raise Misconfigured(
+            f"the database {where} is of an older version ({found}, not {REVISION}); run: ostiary migrate"
+        )
+    see_not_newer(found, where=where)
+
+
+def see_not_newer(found: str | None, *, where: str) -> None:
+    """See that a database was not migrated by a version that came after this one.
+
+    Raises:
+        Misconfigured: it was.
+    """
+    if found is not None and found > REVISION:
+        raise Misconfigured(
+            f"the database {where} is of a newer version ({found}, not {REVISION}); install that version"
+        )
+
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -105,6 +137,9 @@ class OneOf(TypeDecorator[Word]):
         return None if value is None else self.words(value)
 
 
+TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is compared and ordered by its code points, as SQLite does."""
+
 # ------------------------------------------------------------------------------------------------ tables
 
 metadata = MetaData(
@@ -118,14 +153,14 @@ metadata = MetaData(
 
 
 def _owner() -> Column[Any]:
-    return Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False)
+    return Column("user_id", TEXT, ForeignKey("users.id", ondelete="CASCADE"), nullable=False)
 
 
 users = Table(
     "users",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("id", TEXT, primary_key=True),
+    Column("name", TEXT, nullable=False),
     Column("roles", Words, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("disabled_at", Moment),
@@ -135,9 +170,9 @@ users = Table(
 identifiers = Table(
     "identifiers",
     metadata,
-    Column("kind", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
-    Column("typed", Text, nullable=False),
+    Column("kind", TEXT, primary_key=True),
+    Column("value", TEXT, primary_key=True),
+    Column("typed", TEXT, nullable=False),
     _owner(),
     Column("verified_at", Moment),
     Index(None, "user_id"),
@@ -146,10 +181,10 @@ identifiers = Table(
 credentials = Table(
     "credentials",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", TEXT, primary_key=True),
     _owner(),
-    Column("kind", Text, nullable=False),
-    Column("secret", Text, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("secret", TEXT, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("changed_at", Moment, nullable=False),
     Index(None, "user_id", "kind"),
@@ -158,13 +193,13 @@ credentials = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", TEXT, primary_key=True),
     _owner(),
     Column("carrier", OneOf(Carrier), nullable=False),
-    Column("client_id", Text, nullable=False),
-    Column("device_name", Text, nullable=False),
-    Column("user_agent", Text, nullable=False),
-    Column("ip", Text, nullable=False),
+    Column("client_id", TEXT, nullable=False),
+    Column("device_name", TEXT, nullable=False),
+    Column("user_agent", TEXT, nullable=False),
+    Column("ip", TEXT, nullable=False),
     Column("amr", Words, nullable=False),
     Column("auth_time", Moment, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -189,7 +224,7 @@ feed_head = Table(
     "feed_head",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("incarnation", Text, nullable=False),
+    Column("incarnation", TEXT, nullable=False),
     Column("seq", BigInteger, nullable=False),
 )
 
@@ -198,34 +233,54 @@ feed = Table(
     "feed",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("sid", Text),
+    Column("sid", TEXT),
     Column("floor", BigInteger),
     Column("until", Moment),
-    Column("name", Text),
+    Column("name", TEXT),
     Column("version", BigInteger),
 )
 
 documents = Table(
     "documents",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", TEXT, primary_key=True),
     Column("version", BigInteger, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", TEXT, nullable=False),
 )
 
 counters = Table(
     "counters",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("key", TEXT, primary_key=True),
     Column("count", BigInteger, nullable=False),
     Column("at", Moment, nullable=False),
     Index(None, "at"),
 )
 
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("purpose", TEXT, primary_key=True),
+    Column("digest", TEXT, primary_key=True),
+    Column("user_id", TEXT, nullable=False),
+    Column("body", TEXT, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index(None, "expires_at"),
+)
+
+verifiers = Table(
+    "verifiers",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("name", TEXT, nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
 keys = Table(
     "keys",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", TEXT, primary_key=True),
     Column("purpose", OneOf(Purpose), nullable=False),
     Column("algorithm", OneOf(Algorithm)),
     Column("sealed", LargeBinary, nullable=False),
@@ -241,11 +296,55 @@ events = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("kind", OneOf(Kind), nullable=False),
     Column("at", Moment, nullable=False),
-    Column("user_id", Text, nullable=False),
-    Column("session_id", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("ip", Text, nullable=False),
+    Column("user_id", TEXT, nullable=False),
+    Column("session_id", TEXT, nullable=False),
+    Column("actor", TEXT, nullable=False),
+    Column("ip", TEXT, nullable=False),
     Column("detail", Pairs, nullable=False),
     Index(None, "user_id", "at"),
     Index(None, "at"),
 )
+
+
+# ------------------------------------------------------------------------------------------------ the head's truth
+
+
+class Incarnation(ColumnElement[str]):
+    """Which history of the feed this is.
+
+    A SQLite file has one. A PostgreSQL server begins another when it is promoted or restored to an earlier moment (the
+    timeline that it writes), and when the table was restored from a dump (the file that it is in).
+    """
+
+    type = Text()
+    inherit_cache = True
+
+
+class TakesWrites(ColumnElement[bool]):
+    """Whether this server takes writes. One that does not cannot know whether another one does meanwhile."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(Incarnation)
+def _stored(*_: object, **__: object) -> str:
+    return "feed_head.incarnation"
+
+
+@compiles(Incarnation, "postgresql")
+def _with_timeline(*_: object, **__: object) -> str:
+    return (
+        "feed_head.incarnation || '.' || left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+        " || '.' || pg_relation_filenode('feed_head')"
+    )
+
+
+@compiles(TakesWrites)
+def _always(*_: object, **__: object) -> str:
+    return "1 = 1"
+
+
+@compiles(TakesWrites, "postgresql")
+def _not_read_only(*_: object, **__: object) -> str:
+    return "current_setting('default_transaction_read_only') = 'off'"
