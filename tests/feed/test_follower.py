@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors, Head, Renewal
+from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors, Head, Renewal, Snapshot
 from ostiary.errors import Unavailable
 from ostiary.feed.follower import Follower
 from ostiary.stores.memory import MemoryStore
@@ -26,6 +26,7 @@ class Troubled:
         self.fails = False
         self.hangs = False
         self.head: Head | None = None
+        self.has_snapshots = True
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Any]:
@@ -36,7 +37,12 @@ class Troubled:
         async with self.store.read() as tx:
             if self.head is not None:
                 tx.feed.head = self._lie  # type: ignore[method-assign]
+            if not self.has_snapshots:
+                tx.feed.snapshot = self._no_snapshot  # type: ignore[method-assign]
             yield tx
+
+    async def _no_snapshot(self) -> Snapshot:
+        raise Unavailable("on purpose")
 
     async def _lie(self) -> Head:
         assert self.head is not None
@@ -189,6 +195,46 @@ async def test_another_history(place: Place, lie: Any) -> None:
     await place.follower.round()
 
     assert set(place.floors.of) == {"a", "b"}
+
+
+async def test_a_view_that_is_over_stays_over(place: Place) -> None:
+    """A head that went back ends the view, even if no snapshot comes before the feed has come as far again."""
+    await place.append(floor(place, "a"))
+    await place.follower.round()
+    head = place.floors.head
+    assert head is not None
+    place.store.head, place.store.has_snapshots = replace(head, seq=0), False
+    with pytest.raises(Unavailable):
+        await place.follower.round()
+    over = not place.is_fresh
+    place.store.head, place.store.has_snapshots = None, True
+    place.floors.of["of another history"] = 7
+
+    await place.follower.round()
+
+    assert over
+    assert place.is_fresh
+    assert set(place.floors.of) == {"a"}
+
+
+async def test_a_floor_is_kept_from_when_it_came(place: Place) -> None:
+    """A round in which the machine slept does not make its floors older: what was read meanwhile is still believed."""
+    await place.follower.round()
+    await place.append(floor(place, "a"))
+    asked = place.clock.elapsed()
+    read = place.store.read
+
+    @asynccontextmanager
+    async def slept_through() -> AsyncGenerator[Any]:
+        async with read() as tx:
+            place.clock.advance(timedelta(minutes=6))
+            yield tx
+
+    place.store.read = slept_through  # type: ignore[method-assign]
+    await place.follower.round()
+
+    kept = CHEAPEST.access_life + CHEAPEST.leeway + CHEAPEST.lease
+    assert place.floors.forget(elapsed=asked + kept.total_seconds(), wall=float("inf")) == 0
 
 
 async def test_a_gap(place: Place) -> None:

@@ -101,19 +101,20 @@ class Follower:
         async with self._store.read() as tx:
             head = await tx.feed.head()
             if view is None or view.incarnation != head.incarnation or head.seq < view.seq:
+                self._floors.renew(head, asked_at=asked_at)  # the view is over, even if no snapshot comes now
                 return await self._start(await tx.feed.snapshot(), asked_at)
             entries = await tx.feed.since(view.seq, limit=_BATCH) if head != view else ()
             if head != view and (not entries or entries[0].seq != view.seq + 1):
                 return await self._start(await tx.feed.snapshot(), asked_at)
         if any(isinstance(entry.change, Document) for entry in entries):
             self._loaded = False
-        self._apply(entries, elapsed=asked_at)
+        self._apply(entries, elapsed=self._clock.elapsed())
         self._floors.forget(elapsed=asked_at, wall=asked_at + self._clock.offset)
         return await self._renew(head, asked_at)
 
     async def _start(self, snapshot: Snapshot, asked_at: float) -> Renewal:
         self._loaded = False
-        self._floors.start(snapshot, elapsed=asked_at)
+        self._floors.start(snapshot, asked_at=asked_at, elapsed=self._clock.elapsed())
         if self._relay is not None:
             self._relay.started(snapshot.head)
         return await self._renew(snapshot.head, asked_at)
