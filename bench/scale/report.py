@@ -29,7 +29,7 @@ def tables(costs: Costs, behaviour: Behaviour, policy: Policy) -> Iterable[Table
     yield _measured(costs)
     yield _verbs(costs)
     loads = [rush(behaviour, policy, users=users, seed=SEED) for users, _ in SIZES]
-    yield _feed(costs, loads)
+    yield _feed(costs, policy, loads)
     alone = visited(behaviour, policy, guards=1, seed=SEED)
     yield from _locks(costs, loads, alone.seen)
     yield _incident(costs, behaviour, loads)
@@ -89,7 +89,7 @@ def _verbs(costs: Costs) -> Table:
 # ------------------------------------------------------------------------------------------------ simulated
 
 
-def _feed(costs: Costs, loads: Sequence[Load]) -> Table:
+def _feed(costs: Costs, policy: Policy, loads: Sequence[Load]) -> Table:
     head = ("users a day", "guards", "requests/s", "feed rows/s", "bytes/s, a guard", "bytes/s, all", "floors",
             "their memory", "in a snapshot", "its JSON", "start")  # fmt: skip
     rows = []
@@ -101,7 +101,10 @@ def _feed(costs: Costs, loads: Sequence[Load]) -> Table:
             _count(load.floors), _bytes(load.floors * costs.floor_bytes),
             _count(load.kept), _bytes(load.kept * costs.snapshot_bytes), _time(start),
         ))  # fmt: skip
-    return Table("feed", "The feed and the floors, in the busiest hour", head, rows)
+    fitting = policy.lease.total_seconds() / 2 / (costs.read + costs.start)
+    users = fitting / loads[-1].kept * loads[-1].users
+    about = f"What fits into Δ/2 is a snapshot of {_count(fitting)} floors: {_count(users)} users a day."
+    return Table("feed", "The feed and the floors, in the busiest hour", head, rows, about)
 
 
 def head_service(costs: Costs, trip: timedelta) -> Service:

@@ -62,7 +62,7 @@ def test_saturation_is_the_rate_of_service(turn: float) -> None:
 
 def test_heads_serve_beside_each_other() -> None:
     """Four heads serve four times as much."""
-    found = saturation(lambda _: 0.001, seed=7, locks=4, arrivals=1500)
+    found = saturation(lambda _: 0.001, seed=7, locks=4, arrivals=3000)
 
     assert found == pytest.approx(4000, rel=0.1)
 
