@@ -73,7 +73,7 @@ def rush(behaviour: Behaviour, policy: Policy, *, users: int, seed: int) -> Load
     chance = random.Random(seed)
     some = min(users, MOST_SIMULATED)
     floors, seq, row_times = Floors(policy), 0, list[float]()
-    floors.start(Snapshot(Head("bench", 0), ()), elapsed=0.0)
+    floors.start(Snapshot(Head("bench", 0), ()), asked_at=0.0, elapsed=0.0)
     counts, held = Counter[str](), list[int]()
     life = policy.access_life.total_seconds()
     for at, kind, times in _events(behaviour, policy, some, chance):

@@ -46,14 +46,14 @@ def measured(folder: Path) -> dict[str, Any]:
 
     def started() -> Floors:
         floors = Floors(WEB)
-        floors.start(Snapshot(Head("bench", 0), ()), elapsed=0.0)
+        floors.start(Snapshot(Head("bench", 0), ()), asked_at=0.0, elapsed=0.0)
         return floors
 
     return {
         "row_bytes": len(event),
         "snapshot_bytes": len(text) / MANY,
         "apply": _seconds(lambda: started().apply(entries, elapsed=1.0)),
-        "start": _seconds(lambda: Floors(WEB).start(snapshot, elapsed=1.0)),
+        "start": _seconds(lambda: Floors(WEB).start(snapshot, asked_at=1.0, elapsed=1.0)),
         "build": _seconds(lambda: encoder.encode(rows)),
         "parse": _seconds(lambda: [_floor(row) for row in decoder.decode(text)]),
         "floor_bytes": _floor_bytes(text),
@@ -67,7 +67,7 @@ def _floor_bytes(text: bytes) -> float:
     def held() -> Floors:
         floors = Floors(WEB)
         rows = msgspec.json.decode(text, type=list[Row])
-        floors.start(Snapshot(Head("bench", MANY), tuple(_floor(row) for row in rows)), elapsed=1.0)
+        floors.start(Snapshot(Head("bench", MANY), tuple(_floor(row) for row in rows)), asked_at=1.0, elapsed=1.0)
         return floors
 
     return _bytes(held)

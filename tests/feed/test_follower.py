@@ -1,7 +1,7 @@
 """The follower: what it takes for memory to answer, and what ends that."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -27,6 +27,7 @@ class Troubled:
         self.hangs = False
         self.head: Head | None = None
         self.has_snapshots = True
+        self.snapshot_takes = 0.0
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Any]:
@@ -39,7 +40,16 @@ class Troubled:
                 tx.feed.head = self._lie  # type: ignore[method-assign]
             if not self.has_snapshots:
                 tx.feed.snapshot = self._no_snapshot  # type: ignore[method-assign]
+            if self.snapshot_takes:
+                tx.feed.snapshot = self._slowly(tx.feed.snapshot)  # type: ignore[method-assign]
             yield tx
+
+    def _slowly(self, snapshot: Callable[[], Awaitable[Snapshot]]) -> Callable[[], Awaitable[Snapshot]]:
+        async def slow() -> Snapshot:
+            await asyncio.sleep(self.snapshot_takes)
+            return await snapshot()
+
+        return slow
 
     async def _no_snapshot(self) -> Snapshot:
         raise Unavailable("on purpose")
@@ -263,3 +273,18 @@ async def test_a_long_way_behind(place: Place) -> None:
 
     assert renewals == [Renewal.BEHIND, Renewal.BEHIND, Renewal.RENEWED]
     assert len(place.floors.of) == 2500
+
+
+async def test_a_large_snapshot(place: Place) -> None:
+    """A snapshot that takes longer than anybody waits is not given up: the follower starts over all the same."""
+    await place.follower.begin()
+    place.store.snapshot_takes = LEASE / 2 + 0.3
+    place.store.head = Head("another", 0)
+
+    with pytest.raises(Unavailable):
+        await place.follower.catch_up()
+    await asyncio.sleep(0.6)
+    place.store.head = None
+
+    await place.follower.catch_up()
+    assert place.is_fresh
