@@ -1,7 +1,7 @@
 """The follower: what it takes for memory to answer, and what ends that."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -44,7 +44,7 @@ class Troubled:
                 tx.feed.snapshot = self._slowly(tx.feed.snapshot)  # type: ignore[method-assign]
             yield tx
 
-    def _slowly(self, snapshot: Callable[[], Awaitable[Snapshot]]) -> Callable[[], Awaitable[Snapshot]]:
+    def _slowly(self, snapshot: Callable[[], Awaitable[Snapshot]]) -> Callable[[], Coroutine[Any, Any, Snapshot]]:
         async def slow() -> Snapshot:
             await asyncio.sleep(self.snapshot_takes)
             return await snapshot()
@@ -283,8 +283,8 @@ async def test_a_large_snapshot(place: Place) -> None:
 
     with pytest.raises(Unavailable):
         await place.follower.catch_up()
-    await asyncio.sleep(0.6)
-    place.store.head = None
+    assert not place.is_fresh
 
-    await place.follower.catch_up()
+    await asyncio.sleep(0.6)
     assert place.is_fresh
+    assert place.floors.head == place.store.head
