@@ -80,9 +80,11 @@ class PostgresLink:
         found = await self._run(lambda connection: connection.fetch(prepared.text, *arguments))
         return [make(**prepared.row(each)) for each in found]
 
-    async def row(self, make: Callable[..., Record], statement: Statement, **values: object) -> Record | None:
+    async def row(
+        self, make: Callable[..., Record], statement: Statement, *, held: Statement | None = None, **values: object
+    ) -> Record | None:
         """Run a statement and return what `make` makes of the one row it finds, or `None`."""
-        found = await self.rows(make, statement, **values)
+        found = await self.rows(make, statement if held is None or not self._writes else held, **values)
         return found[0] if found else None
 
     async def count(self, statement: Statement, **values: object) -> int:
