@@ -84,7 +84,7 @@ def store(value: object, base: Path) -> str:
     unfit = Unfit("cannot be used: sqlite:///FILE and postgresql://USER@HOST/DATABASE are known")
     try:
         url = make_url(text(value, base))
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise unfit from None
     match url.drivername:
         case "postgresql" | "postgres" if url.database:

@@ -41,6 +41,7 @@ class Opening:
     """What belongs to one opening of the database, and to the event loop that it was opened in."""
 
     def __init__(self, url: URL, *, connections: int, patience: float) -> None:
+        self.loop = asyncio.get_running_loop()
         self.patience = patience
         self.bell = Bell()
         self.listener = Listener(url, bell=self.bell, patience=patience)
@@ -206,8 +207,8 @@ class Postgres:
     async def close(self) -> None:
         """Close every connection. A transaction that is still open has failed."""
         opening, self._opening = self._opening, None
-        if opening is None:
-            return
+        if opening is None or opening.loop is not asyncio.get_running_loop():
+            return  # the loop of one that was left open is over, and its connections with it
         await opening.listener.stop()
         if opening.leaving:
             await asyncio.wait(opening.leaving, timeout=self._patience)

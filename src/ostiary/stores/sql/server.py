@@ -46,7 +46,9 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
     except asyncpg.InvalidCatalogNameError:
         raise Misconfigured(f"there is no database {named(url)}; make it with createdb") from None
     except asyncpg.ClientConfigurationError as error:
-        raise Misconfigured(f"the store's URL cannot be used: {error}") from None
+        raise Misconfigured(f"the store's URL cannot be used: {why(error)}") from None
+    except (ValueError, OverflowError):  # its message may repeat the URL
+        raise Misconfigured("the store's URL names no host and port that there can be") from None
     except asyncpg.TargetServerAttributeNotMatched:
         raise Unavailable(f"the database {named(url)} takes no writes; name the primary") from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
@@ -96,4 +98,4 @@ def why(error: BaseException) -> str:
         case TimeoutError():
             return "it does not answer in time"
         case _:
-            return str(error) or type(error).__name__
+            return str(error).partition("\n")[0] or type(error).__name__
