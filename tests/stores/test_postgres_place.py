@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import msgspec
 import pytest
 
@@ -120,19 +119,6 @@ async def refusal(url: str, kind: type[OstiaryError]) -> str:
     return str(refused.value)
 
 
-@pytest.fixture
-def migrated_here(database: str) -> str:
-    """A database of the test's own that has our schema."""
-    upgrade(database)
-    return database
-
-
-def change(postgres: Postgres, url: str, *statements: str) -> None:
-    """Change a database as its owner."""
-    for statement in statements:
-        postgres.query(statement, database=urlsplit(url).path[1:])
-
-
 @pytest.mark.parametrize("name", PLACES)
 def test_no_such_place(postgres: Postgres, name: str) -> None:
     """A place that is not what it should be is said in one line, in good time and without the password."""
@@ -221,5 +207,5 @@ def test_a_password_does_well(postgres: Postgres, tmp_path: Path, monkeypatch: p
 
     assert [done.returncode for done in said] == [0, 0, 1, 0, 0]  # a folder under the working directory is unsafe
     assert not [done for done in said if PASSWORD in done.stdout + done.stderr]
-    assert said[0].stdout.startswith(f"made test_")
+    assert said[0].stdout.startswith("made test_")
     assert said[4].stdout.startswith("everything was there already: ")
