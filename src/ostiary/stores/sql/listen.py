@@ -59,14 +59,15 @@ class Listener:
 
     async def _again(self) -> Any:  # noqa: ANN401 - the driver has no types
         while True:
-            with suppress(OstiaryError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            with suppress(OstiaryError):
                 return await self._listen()
             await asyncio.sleep(_TRY_EVERY)
 
     async def _listen(self) -> Any:  # noqa: ANN401 - the driver has no types
         connection = await server.connect(self._url, patience=self._patience)
         try:
-            await connection.add_listener(CHANNEL, self._heard)
+            with server.answering(self._url):
+                await connection.add_listener(CHANNEL, self._heard)
         except BaseException:
             connection.terminate()
             raise

@@ -198,6 +198,7 @@ class Postgres:
     async def open(self) -> None:
         """Connect and listen, if the schema is the one that this version knows."""
         see_version(await self.revision(), where=named(self._url))
+        await server.see_rights(self._url, patience=self._patience)
         await self.close()
         opening = Opening(self._url, connections=self._connections, patience=self._patience)
         await opening.pool
