@@ -24,7 +24,7 @@ log = logging.getLogger("ostiary.feed")
 _BATCH = 1000
 
 Load = Callable[[], Awaitable[None]]
-"""Reads the documents (keys, roles) anew from the store and puts them to use."""
+"""Reads the documents (keys, roles, verifiers) anew from the store and puts them to use."""
 
 
 def _seen(asking: "asyncio.Task[None]") -> None:
