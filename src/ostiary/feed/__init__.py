@@ -6,6 +6,5 @@
 | `redis`     | a stream beside the store, so that not everybody asks it at each change   |
 | `relay`     | the same process passes its view on to verifiers                          |
 | `wire`      | the format between the two; `docs/spec/feed.md` owns it                   |
-| `http`      | a verifier follows a relay, from one view to the next                     |
-| `following` | one such view, until it must be started over                              |
+| `http`      | a verifier follows a relay                                                |
 """

@@ -9,7 +9,7 @@ cancelled, or whose answer did not come, is thrown away: nobody waits to find ou
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL
 from ostiary.errors import Unavailable
 from ostiary.stores.bell import Bell
 from ostiary.stores.sql import server
+from ostiary.stores.sql.commit import decided
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
 from ostiary.stores.sql.listen import CHANNEL, Listener
 from ostiary.stores.sql.place import named
@@ -129,7 +130,7 @@ class PostgresLink:
         words = f"NOTIFY {CHANNEL}; COMMIT" if self._announced else "COMMIT"
         self._unanswered = True
         with _answering():
-            status = await _to_the_end(connection.execute(words))
+            status = await decided(connection.execute(words))
         if status != "COMMIT":
             raise Unavailable("the store cannot answer: the transaction was given up")
         self._connection = None
@@ -250,23 +251,6 @@ class Postgres:
 
 async def _nothing(_: Connection) -> None:
     """Reset nothing: a connection comes back with no transaction, and we set nothing else on it."""
-
-
-async def _to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Wait for something until it is done or has failed, whoever is cancelled meanwhile."""
-    doing = asyncio.ensure_future(work)
-    cancelled = None
-    while not doing.done():
-        try:
-            await asyncio.wait([doing])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    failed = doing.exception()
-    if cancelled is not None:
-        raise cancelled
-    if failed is not None:
-        raise failed
-    return doing.result()
 
 
 def _can_be_sent(arguments: Sequence[object], *, keeps: bool) -> bool:
