@@ -50,9 +50,12 @@ def postgres_url(url: str) -> URL:
         Misconfigured: it cannot be read. The message does not repeat it: it may hold a password.
     """
     try:
-        return make_url(url)
-    except ArgumentError:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # a port that is no number is the latter
         raise Misconfigured("the store's URL cannot be read; use postgresql://user@host/database") from None
+    if parsed.host and "@" in parsed.host:
+        raise Misconfigured("the store's URL cannot be read; write an @ in the password as %40")
+    return parsed
 
 
 def named(url: URL) -> str:
