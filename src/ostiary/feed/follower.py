@@ -140,7 +140,7 @@ class Follower:
         return await self._renew(head, asked_at)
 
     def _has_overtaken(self, head: Head, view: Head) -> bool:
-        """Tell whether the stream brought more than this head knows of, meanwhile: no history went back, so ask again."""
+        """Tell whether the stream brought more than this head knows of, meanwhile. Then no history went back."""
         now = self._floors.head
         return now is not None and now.incarnation == head.incarnation and now.seq > max(head.seq, view.seq)
 
