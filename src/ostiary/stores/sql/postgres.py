@@ -32,6 +32,9 @@ POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
+_READING: Final = 2
+"""Connections that are left to those who read, and so to the follower, however many wait for a row that is held."""
+
 Connection = Any
 """A connection of the driver, which has no types."""
 
@@ -53,8 +56,22 @@ class Opening:
             reset=_nothing,
         )
         self._url = url
+        self._writing = asyncio.Semaphore(max(1, connections - _READING))
         self.leaving: set[asyncio.Task[None]] = set()
         """Connections on their way back to the pool."""
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Be one of those who write. They wait for each other, so they never have all the connections."""
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._writing.acquire()
+        except TimeoutError:
+            raise Unavailable("the store cannot answer: others write already, and do not end") from None
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     async def _connect(self, *_: object, **__: object) -> "asyncpg.Connection[Any]":
         return await server.connect(self._url, patience=self.patience)
@@ -231,12 +248,14 @@ class Postgres:
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[PostgresLink]:
         """Begin a transaction. It is on the disk when the block has ended; a block that is cancelled leaves nothing."""
-        link = PostgresLink(self.opened(), writes=True)
-        try:
-            yield link
-            await link.commit()
-        finally:
-            link.end()
+        opening = self.opened()
+        link = PostgresLink(opening, writes=True)
+        async with opening.turn():
+            try:
+                yield link
+                await link.commit()
+            finally:
+                link.end()
 
     async def changed(self, *, wait: float) -> bool:
         """Return `True` soon after an append to the feed was committed by anybody, or `False` after `wait` seconds."""
