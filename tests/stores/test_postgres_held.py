@@ -1,13 +1,15 @@
-"""A row that somebody holds for long is that row's trouble, not that of everybody else."""
+"""What others do to a PostgreSQL server is not everybody's trouble: a row that is held, a setting that is weak."""
 
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import asyncpg
 
 from ostiary.errors import Unavailable
-from ostiary.stores.sql import SqlStore
+from ostiary.stores.sql import SqlStore, place, server
+from tests.servers.postgres import Postgres
 
 
 async def test_a_held_row_leaves_readers_alone(postgres_url: str) -> None:
@@ -36,3 +38,15 @@ async def test_a_held_row_leaves_readers_alone(postgres_url: str) -> None:
 
     assert head.seq == 0
     assert not any(still)
+
+
+async def test_what_is_acknowledged_is_durable(postgres: Postgres) -> None:
+    """A role that is told not to wait for the disk waits for it here."""
+    url = postgres.database()
+    postgres.query(f"ALTER DATABASE {urlsplit(url).path[1:]} SET synchronous_commit = off")
+
+    connection = await server.connect(place.postgres_url(url), patience=5)
+
+    assert await connection.fetchval("SHOW synchronous_commit") == "on"
+    await connection.close()
+    postgres.drop(url)
