@@ -6,10 +6,12 @@ STAMP  := .venv/.stamp
 .DEFAULT_GOAL := help
 .PHONY: help serve demo test check mypy pyright bench clean lock
 
-# Install a Debian package when we may; else say how.
+# Install Debian packages when we may; else say how. Servers they bring are not started: we want the programs.
 define apt
 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
     echo "installing $(1)"; \
+    policy=/usr/sbin/policy-rc.d; \
+    [ -e $$policy ] || { trap "rm -f $$policy" EXIT HUP INT TERM; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; }; \
     { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(1); } >/dev/null; \
 else \
     echo "$(1) is missing. Type:  sudo apt-get install -y $(1)" >&2; exit 1; \
@@ -25,7 +27,8 @@ serve: $(STAMP)  ## run the stand-alone server (PORT=8000 WORKERS=1)
 demo: $(STAMP)  ## see a login, a logout and what they do, in a terminal
 	.venv/bin/python examples/demo.py
 
-test: $(STAMP)  ## run the tests
+test: $(STAMP)  ## run the tests (they start their own PostgreSQL and Redis)
+	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
 	.venv/bin/pytest
 
 check: $(STAMP)  ## lint, format, types and layers

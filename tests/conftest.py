@@ -1,9 +1,11 @@
 """What many tests start from: an `Auth` on each store, with time and reports in the test's hand."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -21,8 +23,12 @@ from ostiary.methods.password import Password
 from ostiary.ports import Store
 from ostiary.stores.memory import MemoryStore
 from ostiary.stores.sql import SqlStore, sqlite_url
+from ostiary.stores.sql.migrations import upgrade
+from ostiary.stores.sql.schema import metadata
 from ostiary.system import SystemEntropy
 from ostiary.testing import CHEAPEST, CountedEntropy, FakeClock, Recorder
+from tests.servers.postgres import Postgres
+from tests.servers.redis import Redis
 
 PASSWORD = "a lantern in the harbour"
 ISSUER = "https://id.example"
@@ -65,7 +71,14 @@ def sqlite_store(folder: Path) -> Store:
     return SqlStore(sqlite_url(folder / "ostiary.db"), migrate=True)
 
 
-STORES: dict[str, Callable[[Path], Store]] = {"memory": lambda _: MemoryStore(), "sqlite": sqlite_store}
+Make = Callable[[pytest.FixtureRequest, Path], Store]
+"""Makes a store for a test, which has a folder of its own."""
+
+STORES: dict[str, Make] = {
+    "memory": lambda *_: MemoryStore(),
+    "sqlite": lambda _, folder: sqlite_store(folder),
+    "postgres": lambda request, _: SqlStore(request.getfixturevalue("postgres_url")),
+}
 
 
 def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: FakeClock | None = None) -> House:
@@ -87,6 +100,53 @@ def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: 
 @pytest.fixture(params=STORES)
 async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
     """A started `Auth`, once on each store."""
-    house = make_house(STORES[request.param](tmp_path), tmp_path)
+    house = make_house(STORES[request.param](request, tmp_path), tmp_path)
     async with house.auth.running():
         yield house
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for all tests of this process. Who stops or breaks a server makes one of their own."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """The URL of an empty database in PostgreSQL."""
+    url = postgres.database()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Postgres) -> str:
+    """The URL of a database that has our schema."""
+    url = postgres.database()
+    with ThreadPoolExecutor(1) as elsewhere:  # a test that asks for it may run in an event loop already
+        elsewhere.submit(upgrade, url).result()
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres, migrated: str) -> str:
+    """The URL of a database in PostgreSQL that has our schema and nothing else. It is emptied for each test."""
+    tables = ", ".join(table for table in metadata.tables if table != "feed_head")
+    emptied = f"TRUNCATE {tables}; UPDATE feed_head SET seq = 0, incarnation = md5(random()::text)"  # noqa: S608 - ours
+    postgres.query(emptied, database=urlsplit(migrated).path[1:])
+    return migrated
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    """A Redis for all tests of this process. Nobody has emptied it: `flush` does."""
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    """A Redis that a test may break. It has a password."""
+    with Redis(password="correct-horse") as server:
+        yield server

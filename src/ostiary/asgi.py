@@ -6,8 +6,9 @@ It starts and stops the `Auth` with the application, answers `/auth/*` and the k
 who is asking: `current(scope)`. Saying is all it does; `Requires` refuses.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -35,6 +36,9 @@ _WHO = "ostiary"
 """The one key we add: who is asking, and the clock that freshness is judged by. Two would make the table grow."""
 ANYBODY = Requirement()
 """A session, and nothing more."""
+
+_TAKEN_IN_WITHIN = 5.0
+"""Seconds that a client may take for one chunk of a stream. Who is slower comes again and goes on where it was."""
 
 _HANDSHAKE = "CONNECT"
 """The method a WebSocket's handshake is judged as: a page of another site can open one, so it must have been meant."""
@@ -114,7 +118,10 @@ class Door:
                 client=client[0] if client else "",
             )
         )
-        await respond(response, scope, send)
+        if response.stream is None:
+            await respond(response, scope, send)
+        else:
+            await _flow(response, response.stream, scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- life
 
@@ -236,6 +243,39 @@ async def respond(response: Response, scope: Scope, send: Send) -> None:
     with suppress(OSError):  # the client has gone
         await send({"type": f"{prefix}.start", "status": response.status, "headers": headers})
         await send({"type": f"{prefix}.body", "body": body})
+
+
+async def _flow(response: Response, stream: AsyncGenerator[bytes], scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a response that goes on until it ends, or until the client has gone or takes nothing in."""
+
+    async def say(what: str, **more: object) -> None:
+        async with asyncio.timeout(_TAKEN_IN_WITHIN):
+            await send({"type": f"http.response.{what}", **more})
+
+    async def sending() -> None:
+        await say("start", status=response.status, headers=list(response.headers))
+        if scope["method"] != "HEAD":
+            async for chunk in stream:
+                await say("body", body=chunk, more_body=True)
+                await asyncio.sleep(0)  # a server that need not wait gives nobody else a turn
+        await say("body")
+
+    tasks = [asyncio.create_task(sending()), asyncio.create_task(_gone(receive))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        sent, _ = await asyncio.gather(*tasks, return_exceptions=True)
+        await stream.aclose()
+    if isinstance(sent, Exception) and not isinstance(sent, OSError):  # a time-out is an OSError, too
+        raise sent
+
+
+async def _gone(receive: Receive) -> None:
+    """Return when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _read(receive: Receive) -> bytes | None:

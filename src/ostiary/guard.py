@@ -3,7 +3,7 @@
 `check` answers from memory alone: it awaits nothing, takes no lock and asks no store. In order:
 
 1. find the carrier; `Authorization: Bearer` wins over the cookie, and both naming different sessions is refused;
-2. look up the SHA-256 of the carrier among those already verified;
+2. look up the BLAKE2b digest of the carrier among those already verified (no secret is a key of a table);
 3. expiry, then the session's floor, then the lease; for a cookie on an unsafe method, whether the request was meant;
 4. the `Principal`. On a miss an access token is verified and remembered; a cookie's MAC is checked, so that garbage
    never reaches the store, and the answer is `Unsure`: then `ask` asks the store, once for all who wait.
@@ -17,7 +17,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from hashlib import blake2b
 from typing import Generic, TypeVar
 
 import msgspec
@@ -170,7 +170,7 @@ class Guard:
         else:
             return Denied(Reason.NO_CARRIER)
 
-        digest = sha256(carrier).digest()
+        digest = blake2b(carrier).digest()
         verified = self._verified
         entry = verified.young.get(digest) or verified.get(digest)
         if entry is None or entry.is_cookie is not is_cookie:

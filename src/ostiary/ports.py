@@ -179,7 +179,10 @@ class Sessions(Protocol):
         ...
 
     async def of(self, user_id: str) -> Sequence[Session]:
-        """Return the sessions of one user that were not revoked, the oldest first. An empty id finds nothing."""
+        """Return the sessions of one user that were not revoked, the oldest first. An empty id finds nothing.
+
+        Who changes several of them changes them in the order of their ids.
+        """
         ...
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
@@ -235,7 +238,7 @@ class Counters(Protocol):
     """How often something was tried.
 
     They may be kept apart from the rest (in Redis): then each verb is atomic by itself, is in force at once, and is not
-    undone with its transaction.
+    undone with its transaction. What then ends by itself need not be purged.
     """
 
     async def get(self, keys: Collection[str]) -> Mapping[str, Counter]:

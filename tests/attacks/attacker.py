@@ -16,11 +16,11 @@ SECONDS: Final = 2.0
 """The most that an answer may take. A few milliseconds are usual; a busy machine gets this much."""
 
 TAKING = [route for route in TABLE if route.takes is not None]
-HOLDING = [route for route in TABLE if route.needs is not Needs.NOTHING]
+HOLDING = [route for route in TABLE if route.needs in (Needs.SESSION, Needs.COOKIE)]
 ROUTES = pytest.mark.parametrize("route", TABLE, ids=lambda route: f"{route.method} {route.path}")
 TAKERS = pytest.mark.parametrize("route", TAKING, ids=lambda route: f"{route.method} {route.path}")
 HOLDERS = pytest.mark.parametrize("route", HOLDING, ids=lambda route: f"{route.method} {route.path}")
-IN_A_DATABASE = pytest.mark.parametrize("street", ["memory", "sqlite"], indirect=True)
+IN_A_DATABASE = pytest.mark.parametrize("street", ["memory", "sqlite", "postgres"], indirect=True)
 """For what only a database may stumble over."""
 
 Headers = list[tuple[bytes, bytes]]

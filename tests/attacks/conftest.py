@@ -8,12 +8,14 @@ import pytest
 from ostiary.core.session import Carrier
 from tests.attacks.attacker import Attacker
 from tests.attacks.visits import Street, open_street
+from tests.conftest import STORES
 
 
 @pytest.fixture
 async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
     """A street on which Ada lives; on SQLite where a test asks for it."""
-    async with open_street(tmp_path, getattr(request, "param", "memory")) as street:
+    store = STORES[getattr(request, "param", "memory")](request, tmp_path)
+    async with open_street(tmp_path, store) as street:
         yield street
 
 

@@ -17,7 +17,7 @@ import pytest
 from ostiary.core.policy import WEB
 from ostiary.core.session import Carrier
 from tests.attacks.visits import BROWSER, Street, code, street_of
-from tests.conftest import PASSWORD, STORES, House, make_house
+from tests.conftest import PASSWORD, STORES, House, make_house, sqlite_store
 
 WRONG = "another lantern in the harbour"
 ASKED = {
@@ -52,7 +52,7 @@ async def settle(house: House) -> Street:
 @pytest.fixture(params=STORES)
 async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
     """A street with a user of each kind, on each store."""
-    house = make_house(STORES[request.param](tmp_path), tmp_path)
+    house = make_house(STORES[request.param](request, tmp_path), tmp_path)
     async with house.auth.running():
         yield await settle(house)
 
@@ -110,7 +110,7 @@ async def test_one_duration(tmp_path: Path) -> None:
     Processor time is compared, so that a busy machine does not matter; medians of samples taken in turn, so that a
     machine that warms up or slows down does not either.
     """
-    house = make_house(STORES["sqlite"](tmp_path), tmp_path, policy=WEB)
+    house = make_house(sqlite_store(tmp_path), tmp_path, policy=WEB)
     asked = ("unknown", "wrong password", "disabled", "no password set", "no address")
     samples: dict[tuple[str, int], list[float]] = {}
     async with house.auth.running():

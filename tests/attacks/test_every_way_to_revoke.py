@@ -84,9 +84,9 @@ BY_VERB: dict[str, Callable[[House, Held], Awaitable[object]]] = {
 @pytest.fixture(params=STORES)
 async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
     """Three processes that have started."""
-    stores = [STORES[request.param](tmp_path)] * 3
+    stores = [STORES[request.param](request, tmp_path)] * 3
     if request.param != "memory":
-        stores = [STORES[request.param](tmp_path) for _ in range(3)]
+        stores = [STORES[request.param](request, tmp_path) for _ in range(3)]
     houses = [make_house(store, tmp_path) for store in stores]
     async with AsyncExitStack() as running:
         for house in houses:

@@ -35,7 +35,7 @@ BOTH = pytest.mark.parametrize("carrier", list(Carrier))
 @pytest.fixture(params=STORES)
 async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
     """A street on which Ada lives, on each store."""
-    async with open_street(tmp_path, request.param) as street:
+    async with open_street(tmp_path, STORES[request.param](request, tmp_path)) as street:
         yield street
 
 

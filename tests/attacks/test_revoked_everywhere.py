@@ -53,6 +53,9 @@ async def test_revoked(street: Street, route: Route) -> None:
     elif route.needs is Needs.NOTHING:
         nobodys = await street.take(route)
         assert {answer.status_code for answer in answers} == {nobodys.status_code}
+    elif route.needs is Needs.VERIFIER:
+        assert [code(answer)[1] for answer in answers] == ["verifier_required", "invalid_verifier", "invalid_verifier"]
+        assert {answer.status_code for answer in answers} == {401}
     else:
         assert [code(answer) for answer in answers] == [(401, "invalid_token")] * 3
         assert all("error=" in answer.headers["www-authenticate"] for answer in answers)
@@ -64,7 +67,7 @@ async def test_revoked(street: Street, route: Route) -> None:
 @EVERY
 async def test_as_the_wrong_carrier(street: Street, route: Route) -> None:
     """A value offered where another belongs opens no route either, revoked or not."""
-    if route.needs is Needs.NOTHING:
+    if route.needs in (Needs.NOTHING, Needs.VERIFIER):
         return
     cookie, bearer = await street.login(Carrier.COOKIE), await street.login(Carrier.BEARER)
     swapped = [

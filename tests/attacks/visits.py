@@ -10,10 +10,12 @@ import httpx
 
 from ostiary.asgi import Door, Message, Scope
 from ostiary.core.session import Carrier, Session
+from ostiary.ports import Store
 from ostiary.server.app import not_found
+from ostiary.stores.memory import MemoryStore
 from ostiary.web.bodies import ChangePasswordIn, In, LoginIn, RefreshIn, RegisterIn, RenameIn, StepUpIn
 from ostiary.web.endpoints import TABLE, Route
-from tests.conftest import ISSUER, PASSWORD, STORES, House, make_house
+from tests.conftest import ISSUER, PASSWORD, House, make_house
 
 NEW_PASSWORD: Final = "another lantern, far away"
 BROWSER: Final = {"sec-fetch-site": "same-origin", "origin": ISSUER}
@@ -146,9 +148,9 @@ def street_of(house: House) -> Street:
 
 
 @asynccontextmanager
-async def open_street(folder: Path, store: str = "memory") -> AsyncGenerator[Street]:
+async def open_street(folder: Path, store: Store | None = None) -> AsyncGenerator[Street]:
     """Start a house with Ada in it, on a store, with a door."""
-    house = make_house(STORES[store](folder), folder)
+    house = make_house(store or MemoryStore(), folder)
     async with house.auth.running():
         await house.user()
         yield street_of(house)

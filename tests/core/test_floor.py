@@ -25,7 +25,7 @@ def floor(sid: str, lowest: int = NONE_IS_GOOD, until: datetime = DEAD) -> Floor
 def started(*floors: Floor, seq: int = 10) -> Floors:
     """Return a view that has read a snapshot, asked for at 100."""
     view = Floors(WEB)
-    view.start(Snapshot(Head("one", seq), floors), elapsed=100)
+    view.start(Snapshot(Head("one", seq), floors), asked_at=100, elapsed=100)
     return view
 
 
@@ -113,8 +113,10 @@ def test_another_history(head: Head) -> None:
 
     assert view.renew(head, asked_at=101) is Renewal.START_OVER
     assert view.fresh_until == NEVER
+    assert view.renew(Head("one", 10), asked_at=101) is Renewal.START_OVER
+    assert not view.apply([Entry(11, floor("bob"))], elapsed=101)
 
-    view.start(Snapshot(head, (floor("eve"),)), elapsed=102)
+    view.start(Snapshot(head, (floor("eve"),)), asked_at=102, elapsed=102)
     assert view.renew(head, asked_at=102) is Renewal.RENEWED
     assert (view.head, view.of) == (head, {"eve": NONE_IS_GOOD})
 
@@ -218,15 +220,24 @@ def test_a_raised_floor_is_kept_anew() -> None:
     assert view.forget(elapsed=200 + KEPT, wall=WALL + 1) == 1
 
 
+def test_a_floor_is_kept_from_when_it_came() -> None:
+    """What a snapshot brings is kept from then on: it was asked for long before, if the machine slept meanwhile."""
+    view = Floors(WEB)
+    view.start(Snapshot(Head("one", 1), (floor("ada"),)), asked_at=100, elapsed=500)
+
+    assert view.forget(elapsed=100 + KEPT, wall=WALL + 1) == 0
+    assert view.forget(elapsed=500 + KEPT, wall=WALL + 1) == 1
+
+
 def test_a_snapshot_does_not_forget_a_logout() -> None:
     """What was raised after a snapshot was asked for outlives it: the snapshot may be older than that logout."""
     view = started(floor("old"))
     view.raise_to(floor("ada"), elapsed=150)
 
-    view.start(Snapshot(Head("two", 3), ()), elapsed=140)
+    view.start(Snapshot(Head("two", 3), ()), asked_at=140, elapsed=140)
 
     assert view.of == {"ada": NONE_IS_GOOD}
-    view.start(Snapshot(Head("two", 4), (floor("ada"),)), elapsed=160)
+    view.start(Snapshot(Head("two", 4), (floor("ada"),)), asked_at=160, elapsed=160)
     assert view.forget(elapsed=160 + KEPT, wall=WALL + 1) == 1
 
 

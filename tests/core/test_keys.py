@@ -77,6 +77,16 @@ def test_a_header_is_a_key() -> None:
         assert RING.verifier(other, now=NOW) is None
 
 
+def test_short_halves_of_a_signature() -> None:
+    """An ES256 signature holds when a half of it begins with zeros, or with a bit that is the sign of a DER integer."""
+    key = signature_key("es256")
+    signed = {text: key.sign(text) for text in (str(n).encode() for n in range(600))}
+
+    assert {half[0] for signature in signed.values() for half in (signature[:32], signature[32:])} >= {0, 0x7F, 0x80}
+    assert all(key.is_signed(text, signature) for text, signature in signed.items())
+    assert not any(key.is_signed(b"another", signature) for signature in [bytes(64), b"\xff" * 64, *signed.values()])
+
+
 def test_the_key_set() -> None:
     """The published document holds the public part of every key that verifies, the coming one included."""
     document = RING.jwks(now=NOW)
@@ -87,6 +97,18 @@ def test_the_key_set() -> None:
     for jwk in published.values():
         assert not set(jwk) & {"d", "p", "q", "dp", "dq", "qi", "k"}
         assert {"kty", "kid", "alg", "use"} <= set(jwk)
+
+
+def test_the_dated_key_set() -> None:
+    """For who cannot ask every moment, each key says when it stops verifying, if that is known."""
+    plain, dated = RING.jwks(now=NOW)["keys"], RING.dated_jwks(now=NOW)["keys"]
+
+    ends = {key.id: key.verifies_until for key in RING._signatures}
+    assert [{**jwk, "exp": None} for jwk in plain] == [{**jwk, "exp": None} for jwk in dated]
+    for jwk in dated:
+        end = ends[jwk["kid"]]
+        assert jwk.get("exp") == (None if end is None else end.timestamp())
+    assert 0 < len([jwk for jwk in dated if "exp" in jwk]) < len(dated)
 
 
 def test_secrets_are_not_shown() -> None:

@@ -49,6 +49,8 @@ def test_what_a_settings_file_may_name() -> None:
         ({"lease": NOTHING}, "longer than 0"),
         ({"lease": -SECOND}, "longer than 0"),
         ({"snapshot_life": NOTHING}, "longer than 0"),
+        ({"stream_life": NOTHING}, "longer than 0"),
+        ({"most_streams": 0}, "most_streams must be at least 1"),
         ({"grace": -SECOND}, "negative"),
         ({"leeway": -SECOND}, "negative"),
         ({"grace": 5 * MINUTE + SECOND}, "twice the grace"),

@@ -1,7 +1,7 @@
 """The follower: what it takes for memory to answer, and what ends that."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors, Head, Renewal
+from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors, Head, Renewal, Snapshot
 from ostiary.errors import Unavailable
 from ostiary.feed.follower import Follower
 from ostiary.stores.memory import MemoryStore
@@ -26,6 +26,8 @@ class Troubled:
         self.fails = False
         self.hangs = False
         self.head: Head | None = None
+        self.has_snapshots = True
+        self.snapshot_takes = 0.0
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Any]:
@@ -36,7 +38,21 @@ class Troubled:
         async with self.store.read() as tx:
             if self.head is not None:
                 tx.feed.head = self._lie  # type: ignore[method-assign]
+            if not self.has_snapshots:
+                tx.feed.snapshot = self._no_snapshot  # type: ignore[method-assign]
+            if self.snapshot_takes:
+                tx.feed.snapshot = self._slowly(tx.feed.snapshot)  # type: ignore[method-assign]
             yield tx
+
+    def _slowly(self, snapshot: Callable[[], Awaitable[Snapshot]]) -> Callable[[], Coroutine[Any, Any, Snapshot]]:
+        async def slow() -> Snapshot:
+            await asyncio.sleep(self.snapshot_takes)
+            return await snapshot()
+
+        return slow
+
+    async def _no_snapshot(self) -> Snapshot:
+        raise Unavailable("on purpose")
 
     async def _lie(self) -> Head:
         assert self.head is not None
@@ -191,6 +207,46 @@ async def test_another_history(place: Place, lie: Any) -> None:
     assert set(place.floors.of) == {"a", "b"}
 
 
+async def test_a_view_that_is_over_stays_over(place: Place) -> None:
+    """A head that went back ends the view, even if no snapshot comes before the feed has come as far again."""
+    await place.append(floor(place, "a"))
+    await place.follower.round()
+    head = place.floors.head
+    assert head is not None
+    place.store.head, place.store.has_snapshots = replace(head, seq=0), False
+    with pytest.raises(Unavailable):
+        await place.follower.round()
+    over = not place.is_fresh
+    place.store.head, place.store.has_snapshots = None, True
+    place.floors.of["of another history"] = 7
+
+    await place.follower.round()
+
+    assert over
+    assert place.is_fresh
+    assert set(place.floors.of) == {"a"}
+
+
+async def test_a_floor_is_kept_from_when_it_came(place: Place) -> None:
+    """A round in which the machine slept does not make its floors older: what was read meanwhile is still believed."""
+    await place.follower.round()
+    await place.append(floor(place, "a"))
+    asked = place.clock.elapsed()
+    read = place.store.read
+
+    @asynccontextmanager
+    async def slept_through() -> AsyncGenerator[Any]:
+        async with read() as tx:
+            place.clock.advance(timedelta(minutes=6))
+            yield tx
+
+    place.store.read = slept_through  # type: ignore[method-assign]
+    await place.follower.round()
+
+    kept = CHEAPEST.access_life + CHEAPEST.leeway + CHEAPEST.lease
+    assert place.floors.forget(elapsed=asked + kept.total_seconds(), wall=float("inf")) == 0
+
+
 async def test_a_gap(place: Place) -> None:
     """Entries that were purged before this follower read them are a gap: it starts over and misses nothing."""
     await place.follower.round()
@@ -217,3 +273,17 @@ async def test_a_long_way_behind(place: Place) -> None:
 
     assert renewals == [Renewal.BEHIND, Renewal.BEHIND, Renewal.RENEWED]
     assert len(place.floors.of) == 2500
+
+
+async def test_a_large_snapshot(place: Place) -> None:
+    """A snapshot that takes longer than anybody waits is not given up: the follower starts over all the same."""
+    await place.follower.begin()
+    place.store.snapshot_takes = LEASE / 2 + 0.3
+    place.store.head = Head("another", 0)
+
+    with pytest.raises(Unavailable):
+        await place.follower.catch_up()
+    await asyncio.sleep(0.6)
+
+    assert place.is_fresh
+    assert place.floors.head == place.store.head

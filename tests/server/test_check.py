@@ -13,13 +13,16 @@ from ostiary.core.policy import Algorithm
 from ostiary.ports import KeyRecord
 from ostiary.server.check import Facts, file_system, judge
 from ostiary.server.settings import Settings
+from ostiary.stores.sql import sqlite_url
 from tests.server.running import here
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 SETTINGS = Settings(
     data=Path("/srv/ostiary"),
-    database=Path("/srv/ostiary/ostiary.db"),
+    store="sqlite:////srv/ostiary/ostiary.db",
+    redis=None,
+    key_file=Path("/srv/ostiary/ostiary.db.key"),
     issuer="https://id.example",
     host="127.0.0.1",
     port=8000,
@@ -75,7 +78,7 @@ def test_a_safe_service() -> None:
         ({"host": "::", "issuer": "http://localhost"}, {}, ["issuer", "host"], "behind a proxy that speaks https"),
         ({"trusted_origins": ("http://app.example",)}, {}, ["trusted_origins"], "trust no http:// origin"),
         (
-            {"data": Path.cwd() / "ostiary-data", "database": Path.cwd() / "ostiary-data" / "ostiary.db"},
+            {"data": Path.cwd() / "ostiary-data", "store": sqlite_url("ostiary-data/ostiary.db")},
             {},
             ["data"],
             "name a fixed one",

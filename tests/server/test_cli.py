@@ -112,6 +112,27 @@ def test_keys_from_first_to_last(folder: Path) -> None:
     assert list(after.values()) == ["current"]
 
 
+def test_verifiers_from_first_to_last(folder: Path) -> None:
+    """A verifier is added, listed and removed. Its key is shown once, and no other command shows it again."""
+    added = command(folder, "verifiers", "add", "orders")
+    twice = here("verifiers", "add", "orders", cwd=folder)
+    said = here("verifiers", "add", "bills", cwd=folder)
+    listed = command(folder, "verifiers", "list")
+    plain = here("verifiers", "list", cwd=folder)
+    removed = [command(folder, "verifiers", "remove", name) for name in ("orders", "bills")]
+    gone = here("verifiers", "remove", "orders", cwd=folder)
+
+    assert re.fullmatch(rf"osv1\.{added['id']}\.[A-Za-z0-9_-]{{43}}", added["key"])
+    assert (twice.returncode, twice.stderr) == (1, "ostiary: name: another verifier has this name\n")
+    assert re.fullmatch(r"osv1\.[A-Za-z0-9_.-]{55}\nThis is the key of bills\. It is shown only now.+\n", said.stdout)
+    assert [verifier["name"] for verifier in listed] == ["bills", "orders"]
+    assert {*listed[0]} == {"id", "name", "created_at"}
+    assert added["key"].rpartition(".")[2] not in plain.stdout
+    assert removed == [{"name": "orders"}, {"name": "bills"}]
+    assert (gone.returncode, gone.stderr) == (1, "ostiary: name: there is no such verifier\n")
+    assert here("verifiers", "list", cwd=folder).stdout == "there are no verifiers\n"
+
+
 def test_a_lead_of_ages(folder: Path) -> None:
     """A lead that no calendar holds is one line, and no key."""
     before = command(folder, "keys", "list")

@@ -7,6 +7,7 @@ import pytest
 
 from ostiary.errors import Misconfigured
 from ostiary.server.settings import KEYS, Settings, load
+from ostiary.stores.sql import sqlite_url
 
 
 def settings(folder: Path, toml: str = "", *, flags: dict[str, str] | None = None, **environ: str) -> Settings:
@@ -22,7 +23,9 @@ def test_without_any_settings(tmp_path: Path) -> None:
 
     assert found == Settings(
         data=tmp_path / "ostiary-data",
-        database=tmp_path / "ostiary-data" / "ostiary.db",
+        store=sqlite_url(tmp_path / "ostiary-data" / "ostiary.db"),
+        redis=None,
+        key_file=tmp_path / "ostiary-data" / "ostiary.db.key",
         issuer="http://localhost:8000",
         host="127.0.0.1",
         port=8000,
@@ -54,6 +57,12 @@ def test_who_wins(tmp_path: Path) -> None:
         ({"OSTIARY_STORE": "sqlite:////srv/x.db"}, {"database": "/srv/x.db"}),
         ({"OSTIARY_STORE": "sqlite:////srv/a%20b%3F.db"}, {"database": "/srv/a b?.db"}),
         ({"OSTIARY_STORE": "sqlite:///x.db"}, {"database": "{folder}/x.db"}),
+        (
+            {"OSTIARY_STORE": "postgres://ada:pw@db:5433/id"},
+            {"store": "postgresql://ada:pw@db:5433/id", "place": "id on db:5433", "database": None},
+        ),
+        ({"OSTIARY_REDIS": "redis://:pw@cache/1"}, {"redis": "redis://:pw@cache/1"}),
+        ({"OSTIARY_KEY_FILE": "keys/master"}, {"key_file": "{folder}/keys/master"}),
         ({"OSTIARY_ISSUER": "https://id.example"}, {"issuer": "https://id.example"}),
         ({"OSTIARY_HOST": "0.0.0.0"}, {"host": "0.0.0.0"}),  # noqa: S104 - only read
         ({"OSTIARY_PORT": "81"}, {"port": 81, "issuer": "http://localhost:81"}),
@@ -92,7 +101,9 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
 
     assert found == Settings(
         data=tmp_path / "etc" / "d",
-        database=tmp_path / "etc" / "s.db",
+        store=sqlite_url(tmp_path / "etc" / "s.db"),
+        redis=None,
+        key_file=tmp_path / "etc" / "s.db.key",
         issuer="https://id.example",
         host="::",
         port=9,
@@ -111,7 +122,7 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
     ("toml", "flags", "environ", "line"),
     [
         ("prot = 1", {}, {}, "{file}: the key 'prot' is not known; did you mean port?"),
-        ("xyzzy = 1", {}, {}, "{file}: the key 'xyzzy' is not known; known are data, store, issuer, "),
+        ("xyzzy = 1", {}, {}, "{file}: the key 'xyzzy' is not known; known are data, store, redis, key_file, issuer, "),
         (
             "",
             {},
@@ -151,8 +162,37 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
             "OSTIARY_POLICY must be one of web, nist-aal2, nist-aal3, not 'cheapest'",
         ),
         *(
-            ("", {"store": url}, {}, "--store cannot be used: only sqlite:///FILE is known")
-            for url in ("postgresql://u:pw@x/y", "x.db", "sqlite://x.db", "sqlite:///", "sqlite:///x.db?mode=ro")
+            (
+                "",
+                {"store": url},
+                {},
+                "--store cannot be used: sqlite:///FILE and postgresql://USER@HOST/DATABASE are known",
+            )
+            for url in (
+                "postgresql://u@x",
+                "mysql://u@x/y",
+                "x.db",
+                "sqlite://x.db",
+                "sqlite:///",
+                "sqlite:///x.db?mode=ro",
+            )
+        ),
+        *(
+            (
+                "",
+                {name: url},
+                {},
+                f"--{name} holds a password, which everybody here could read; put it into {variable} or the file",
+            )
+            for name, variable, url in (
+                ("store", "OSTIARY_STORE", "postgresql://u:pw@x/y"),
+                ("store", "OSTIARY_STORE", "postgresql://u@x/y?password=pw"),
+                ("redis", "OSTIARY_REDIS", "redis://:pw@x"),
+            )
+        ),
+        *(
+            ("", {"redis": url}, {}, "--redis cannot be used: redis://HOST and rediss://HOST (with TLS) are known")
+            for url in ("cache", "http://cache", "redis://", "unix:///tmp/redis")
         ),
         (
             "",
@@ -213,5 +253,5 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
 
 def test_what_workers_receive_holds_no_secret(tmp_path: Path) -> None:
     """No key is a place for a secret, so the environment of a worker has none either."""
-    assert {key.name for key in KEYS} == set(Settings.__slots__) - {"policy_name", "database"} | {"policy", "store"}
+    assert {key.name for key in KEYS} == set(Settings.__slots__) - {"policy_name"} | {"policy"}
     assert settings(tmp_path).to_json().count("master") == 0

@@ -13,18 +13,25 @@ import pytest
 from ostiary.core.throttle import Counter
 from ostiary.errors import Unavailable
 from ostiary.stores.sql import SqlStore
+from ostiary.stores.sql.sqlite import Opening, Sqlite
 from tests.conformance.suites import given
 from tests.conformance.suites.given import NOW, ada, read, written
 
 
+def opened(store: SqlStore) -> Opening:
+    """Return the connections of a store in a file."""
+    assert isinstance(store._database, Sqlite)
+    return store._database.opened()
+
+
 async def to_writer(store: SqlStore, work: Callable[[sqlite3.Connection], object]) -> None:
     """Do something to the connection that writes, as the world would."""
-    await store._database.opened().connections[0].ask(work)
+    await opened(store).connections[0].ask(work)
 
 
 async def test_settings(store: SqlStore) -> None:
     """Every connection keeps foreign keys, and waits for the disk."""
-    for connection in store._database.opened().connections:
+    for connection in opened(store).connections:
         for setting, value in {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}.items():
             found = await connection.ask(lambda c, setting=setting: c.execute(f"PRAGMA {setting}").fetchone())  # type: ignore[misc]
             assert found == (value,)
@@ -116,7 +123,7 @@ async def test_cancelled_commit(store: SqlStore) -> None:
     async def block() -> None:
         async with store.write() as tx:
             await tx.users.add(given.user())
-            store._database.opened().connections[0].tell(slow)
+            opened(store).connections[0].tell(slow)
 
     writing = asyncio.create_task(block())
     await began.wait()
@@ -135,7 +142,7 @@ async def test_cancelled_behind_a_slow_statement(store: SqlStore) -> None:
 
     async def block() -> None:
         async with store.write() as tx:
-            store._database.opened().connections[0].tell(lambda _: time.sleep(0.3))  # the disk is slow
+            opened(store).connections[0].tell(lambda _: time.sleep(0.3))  # the disk is slow
             await tx.users.swap(user, replace(user, name="half", revision=2))
 
     writing = asyncio.create_task(block())
@@ -164,7 +171,7 @@ async def test_reopened_under_a_reader(store: SqlStore) -> None:
 async def test_reader_that_was_left_in_a_transaction(store: SqlStore) -> None:
     """A connection that could not be rolled back gives no answer at all, rather than one from an old state."""
     old = await ada(store)
-    for reader in store._database.opened().connections[1:]:
+    for reader in opened(store).connections[1:]:
         await reader.ask(lambda c: c.execute("BEGIN"))
         await reader.ask(lambda c: c.execute("SELECT * FROM users").fetchall())
     await written(store, lambda tx: tx.users.swap(old, replace(old, name="changed", revision=2)))

@@ -113,6 +113,7 @@ class TestUrls:
         assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.xdist_group("modes of folders that all tests share")
 class TestRefusals:
     async def test_missing_folder(self, tmp_path: Path) -> None:
         """A folder that is not there is named. It is not made: its mode is somebody's decision."""

@@ -42,6 +42,7 @@ def test_security(paths: dict[str, Any], route: Any) -> None:
             Needs.NOTHING: [],
             Needs.SESSION: [{"cookie": []}, {"bearer": []}],
             Needs.COOKIE: [{"cookie": []}],
+            Needs.VERIFIER: [{"verifier": []}],
         }[route.needs]
     )
 

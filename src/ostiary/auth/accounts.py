@@ -17,6 +17,9 @@ from ostiary.core.user import Account, Credential, Identifier, User
 from ostiary.errors import Invalid, Refused, Taken, Unavailable
 from ostiary.ports import Clock, Entropy, PasswordMethod, Store
 
+ROLES = "roles"
+"""The feed's name for the table of roles."""
+
 _LONGEST_NAME = 200
 
 
@@ -175,9 +178,9 @@ class Accounts:
         """Say which permissions each role stands for, for every guard at once. The whole table is replaced."""
         body = json.dumps({role: sorted(set(permissions)) for role, permissions in sorted(table.items())})
         async with self.works.begin() as work:
-            old = await work.tx.documents.get("roles")
+            old = await work.tx.documents.get(ROLES)
             if old is None or old.body != body:
-                await work.publish("roles", body)
+                await work.publish(ROLES, body)
                 work.tell(Kind.ROLE_TABLE_CHANGED, actor=actor)
 
     def _id(self) -> str:

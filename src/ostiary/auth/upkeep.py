@@ -54,6 +54,7 @@ class Upkeep:
         """Stop everything, and write down the last uses still in memory."""
         for task in self._tasks:
             task.cancel()
+        self._follower.end()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         with contextlib.suppress(OstiaryError):

@@ -17,15 +17,19 @@ from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 from urllib.parse import urlsplit
 
-from ostiary.auth.accounts import Accounts
+from ostiary.auth.accounts import ROLES, Accounts
 from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
+from ostiary.auth.keys import DOCUMENT as KEYS
 from ostiary.auth.keys import Keys
 from ostiary.auth.throttles import Throttles
 from ostiary.auth.upkeep import Upkeep
+from ostiary.auth.verifiers import DOCUMENT as VERIFIERS
+from ostiary.auth.verifiers import Verifiers
 from ostiary.auth.work import Works
 from ostiary.core.access import Principal, Roles
 from ostiary.core.assurance import Proof, outdated
@@ -59,6 +63,8 @@ from ostiary.core.token import read_session_token
 from ostiary.core.user import Account
 from ostiary.errors import Misconfigured, Refused, Unavailable
 from ostiary.feed.follower import Follower
+from ostiary.feed.relay import Relay
+from ostiary.feed.wire import DocumentOut
 from ostiary.guard import Guard, Headers
 from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Stream, Transaction, Vault
 from ostiary.system import SystemClock, SystemEntropy
@@ -95,7 +101,18 @@ class Auth:
         self.clock = clock
         self.floors = Floors(policy)
         self.keyring = Keyring(macs=(), signatures=())
-        follower = Follower(store=store, floors=self.floors, clock=clock, policy=policy, load=self._load, stream=stream)
+        self.relay = Relay(
+            store=store, floors=self.floors, clock=clock, entropy=entropy, policy=policy, issuer=site.issuer
+        )
+        follower = Follower(
+            store=store,
+            floors=self.floors,
+            clock=clock,
+            policy=policy,
+            load=self._load,
+            stream=stream,
+            relay=self.relay,
+        )
         self.guard = Guard(
             store=store,
             floors=self.floors,
@@ -113,6 +130,14 @@ class Auth:
             store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
         )
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
+        self.verifiers = Verifiers(
+            store=store,
+            works=works,
+            entropy=entropy,
+            floors=self.floors,
+            clock=clock,
+            catch_up=follower.catch_up,
+        )
         self._store = store
         self._stream = stream
         self._vault = vault
@@ -164,20 +189,80 @@ class Auth:
         Raises:
             Misconfigured: the issuer or an origin cannot be used.
         """
-        # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
-        from ostiary.keys.master import master_key_file  # noqa: PLC0415
-        from ostiary.keys.vault import SealedVault  # noqa: PLC0415
-        from ostiary.methods.password import Password  # noqa: PLC0415
-        from ostiary.stores.sql import SqlStore, sqlite_url  # noqa: PLC0415
+        from ostiary.keys.master import master_key_file  # noqa: PLC0415 - as in `at`
+        from ostiary.stores.sql import sqlite_url  # noqa: PLC0415 - same
 
         file = Path(path).absolute()
-        entropy = SystemEntropy()
+        return cls.at(
+            sqlite_url(file),
+            key_file=master_key_file(file),
+            issuer=issuer,
+            policy=policy,
+            audience=audience,
+            trusted_origins=trusted_origins,
+            roles=roles,
+            migrate=migrate,
+            sink=sink,
+        )
+
+    @classmethod
+    def at(
+        cls,
+        store: str,
+        *,
+        key_file: str | Path,
+        issuer: str,
+        redis: str | None = None,
+        policy: Policy = WEB,
+        audience: str | None = None,
+        trusted_origins: Sequence[str] = (),
+        roles: Mapping[str, Sequence[str]] | None = None,
+        migrate: bool = True,
+        sink: EventSink | None = None,
+    ) -> "Auth":
+        """Make an `Auth` on a database that other processes and machines use, too.
+
+        The key file is made at the first start of all. Every machine must have the same: copy it before the second one
+        starts.
+
+        Args:
+            store: `postgresql://user@host/database`, or `sqlite:////path/to/file.db`.
+            key_file: The file of the master key, under which all other keys are sealed.
+            redis: `redis://host`: carries the feed to many processes, and counts tries. If it is lost, logouts take
+                longer to arrive (half a second, never longer than the lease), and tries cannot be counted: logins wait.
+            issuer: As for `embedded`, and so are the others.
+            policy: .
+            audience: .
+            trusted_origins: .
+            roles: .
+            migrate: .
+            sink: .
+
+        Raises:
+            Misconfigured: the issuer, an origin or a URL cannot be used.
+        """
+        # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
+        from ostiary.keys.vault import SealedVault  # noqa: PLC0415
+        from ostiary.methods.password import Password  # noqa: PLC0415
+        from ostiary.stores.sql import SqlStore  # noqa: PLC0415
+
+        clock, entropy = SystemClock(), SystemEntropy()
+        vault = SealedVault(Path(key_file).absolute(), entropy=entropy)
+        kept: Store = SqlStore(store, migrate=migrate)
+        stream: Stream | None = None
+        if redis is not None:
+            from ostiary.feed.redis import RedisStream  # noqa: PLC0415 - the client is an extra
+            from ostiary.stores.redis import RedisBeside  # noqa: PLC0415 - same
+
+            kept = RedisBeside(kept, redis, clock=clock, secrets=partial(vault.derive, "challenges"))
+            stream = RedisStream(redis, secrets=partial(vault.derive, "stream"))
         return cls(
-            store=SqlStore(sqlite_url(file), migrate=migrate),
-            vault=SealedVault(master_key_file(file), entropy=entropy),
+            store=kept,
+            stream=stream,
+            vault=vault,
             password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
             site=_site(issuer, trusted_origins),
-            clock=SystemClock(),
+            clock=clock,
             entropy=entropy,
             policy=policy,
             audience=audience,
@@ -200,12 +285,13 @@ class Auth:
             self.guard.begin()
             self._password.open()
             await self._store.open()
-            if self._stream is not None:
-                await self._stream.open()
             await self.keys.ensure()
+            if self._stream is not None:
+                await self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 await self.accounts.define_roles(self._roles, actor="settings")
             await self._upkeep.start()
+            self.relay.open()
             self.started = True
 
     async def stop(self) -> None:
@@ -213,6 +299,7 @@ class Auth:
         async with self._starting:
             if self.started:
                 self.started = False
+                self.relay.close()
                 await self._upkeep.stop()
                 if self._stream is not None:
                     await self._stream.close()
@@ -230,15 +317,22 @@ class Auth:
             await self.stop()
 
     async def _load(self) -> None:
-        """Read keys and roles anew, and put them to use here and in the guard. One at a time: the newest stays."""
+        """Read keys, roles and verifiers anew, and put them to use. One at a time: the newest stays."""
         async with self._loading:
             async with self._store.read() as tx:
                 records = await tx.keys.all()
-                document = await tx.documents.get("roles")
+                verifiers = await tx.verifiers.all()
+                versions, bodies = dict[str, int](), dict[str, str]()
+                for name in (KEYS, ROLES, VERIFIERS):
+                    document = await tx.documents.get(name)
+                    versions[name], bodies[name] = (document.version, document.body) if document else (0, "")
+            roles = json.loads(bodies[ROLES] or "{}")
             self.keyring = self._vault.open(records)
-            self.guard.equip(
-                keyring=self.keyring, roles=Roles.of(json.loads(document.body) if document is not None else {})
-            )
+            self.guard.equip(keyring=self.keyring, roles=Roles.of(roles))
+            self.verifiers.equip(verifiers)
+            jwks = self.keyring.dated_jwks(now=self.clock.now())
+            shown = {KEYS: jwks, ROLES: roles, VERIFIERS: None}
+            self.relay.equip(DocumentOut(name=name, version=versions[name], body=shown[name]) for name in shown)
 
     # -------------------------------------------------------------------------------------------- login
 

@@ -4,10 +4,11 @@ The change, the audit record and the feed's entry are one transaction. Only when
 floors raised and the sinks told; nothing is answered before that.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 
 from ostiary.core.events import Event, Kind
 from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors
@@ -56,13 +57,13 @@ class Work:
     async def end_all(self, user_id: str, *, actor: str, but: str | None = None) -> int:
         """Revoke every live session of a user, save one. Returns how many."""
         others = [session for session in await self.tx.sessions.of(user_id) if session.id != but]
-        for session in others:
+        for session in _in_order(others):
             await self.end(session, Kind.REVOKED, actor=actor)
         return len(others)
 
     async def raise_all(self, user_id: str) -> None:
         """Make every guard ask again what the user's sessions may do."""
-        for session in await self.tx.sessions.of(user_id):
+        for session in _in_order(await self.tx.sessions.of(user_id)):
             await self.swap(session, changed(session))
 
     async def publish(self, name: str, body: str = "") -> None:
@@ -73,6 +74,10 @@ class Work:
         if not stored:
             raise Unavailable(f"the document {name} changed at the same moment")
         self.changes.append(Document(name, new.version))
+
+
+def _in_order(sessions: Sequence[Session]) -> list[Session]:
+    return sorted(sessions, key=attrgetter("id"))
 
 
 class Works:

@@ -15,6 +15,7 @@ from ostiary.cli.options import group, shared
 from ostiary.cli.output import complain
 from ostiary.cli.sessions import sessions
 from ostiary.cli.users import users
+from ostiary.cli.verifiers import verifiers
 from ostiary.errors import OstiaryError
 
 app = typer.Typer(
@@ -26,7 +27,7 @@ app = typer.Typer(
 app.callback()(group)
 for command in (server.init, server.serve, server.migrate):
     app.command()(shared(command))
-for part in (users, sessions, keys):
+for part in (users, sessions, keys, verifiers):
     app.add_typer(part)
 for command in (server.check, server.version):
     app.command()(shared(command))

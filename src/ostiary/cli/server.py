@@ -18,7 +18,7 @@ from ostiary.errors import Misconfigured
 from ostiary.server.check import judge, look
 from ostiary.server.data import check_folder, prepare
 from ostiary.server.settings import KEY, Settings
-from ostiary.stores.sql.place import revision, sqlite_url
+from ostiary.stores.sql import SqlStore
 
 _WHO = '"email":"ada@example.com","password":"a lantern in the harbour"'
 
@@ -29,8 +29,8 @@ def init(given: Given) -> None:
     fresh = asyncio.run(prepare(settings))
     sentence = "made" if fresh else "everything was there already:"
     given.out.done(
-        f"{sentence} {settings.database} and {settings.key_file}",
-        {"made": fresh, "database": settings.database, "key_file": settings.key_file},
+        f"{sentence} {settings.place} and {settings.key_file}",
+        {"made": fresh, "database": settings.place, "key_file": settings.key_file},
     )
 
 
@@ -54,11 +54,12 @@ def migrate(given: Given) -> None:
     settings = given.settings()
     if settings.owns_folder:
         check_folder(settings.data)
-    before = revision(settings.database)
+    store = SqlStore(settings.store)
+    before = asyncio.run(store.revision())
     if before is None:
-        raise Misconfigured(f"the database {settings.database} is empty; run: ostiary init")
-    upgrade(sqlite_url(settings.database))
-    after = revision(settings.database)
+        raise Misconfigured(f"the database {settings.place} is empty; run: ostiary init")
+    upgrade(settings.store)
+    after = asyncio.run(store.revision())
     sentence = f"the schema was {after} already; nothing to do" if before == after else f"the schema is {after} now"
     given.out.done(sentence, {"before": before, "after": after})
 
@@ -103,15 +104,19 @@ def _welcome(given: Given, settings: Settings, address: str) -> None:
     """Say where the service is, and what to try."""
     base = f"http://{f'[{address}]' if ':' in address else address}:{settings.port}"
     if given.out.json:
-        facts = {"address": base, "issuer": settings.issuer, "database": settings.database, "workers": settings.workers}
+        facts = {"address": base, "issuer": settings.issuer, "database": settings.place, "workers": settings.workers}
         given.out.record({**facts, "pid": os.getpid()})
         return
     if settings.log_format == "json":
         return
+    where = settings.database.parent if settings.database else settings.place
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     lines = [
         Text("Ostiary", style="bold").append(f" is at {base}, with {workers}. Ctrl-C stops it.", style="not bold"),
-        Text(f"Users see {settings.issuer}; everything is in {settings.database.parent}", style="dim"),
+        Text(
+            f"Users see {settings.issuer}; everything is in {where}",
+            style="dim",
+        ),
         Text(),
         Text("Try it:", style="bold"),
         *(Text(f"  {line}", style="cyan") for line in tries(base)),

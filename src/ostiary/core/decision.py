@@ -44,6 +44,10 @@ class Reason(StrEnum):
     # a request that may not have been meant
     CROSS_SITE = "cross_site"
 
+    # a service that may not follow the feed
+    NO_VERIFIER = "no_verifier"
+    UNKNOWN_VERIFIER = "unknown_verifier"
+
     # nobody can say now
     UNAVAILABLE = "unavailable"
     OVERLOADED = "overloaded"

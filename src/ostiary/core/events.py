@@ -25,6 +25,8 @@ class Kind(StrEnum):
     ROLE_TABLE_CHANGED = "role_table_changed"
     KEY_ROTATED = "key_rotated"
     KEY_RETIRED = "key_retired"
+    VERIFIER_ADDED = "verifier_added"
+    VERIFIER_REMOVED = "verifier_removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

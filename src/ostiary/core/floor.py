@@ -11,7 +11,7 @@ while the lease holds:
 | a head beyond the view                            | nothing is renewed until everything up to it is applied        |
 | entries that follow the view                      | applied, in order                                              |
 | entries with a gap                                | the lease ends; nothing is answered until the gap is filled    |
-| another incarnation, or a head before the view    | start over from the snapshot                                   |
+| another incarnation, or a head before the view    | the view is over: nothing renews it before a snapshot came     |
 | a floor older than all it kills                   | forgotten: by elapsed time *and* by the clock of who issued    |
 
 A head may be relayed: by a guard that follows the store itself, and says what is left of its own lease.
@@ -29,7 +29,7 @@ epoch.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -115,26 +115,29 @@ class Floors:
 
     @property
     def head(self) -> Head | None:
-        """Up to where the view is complete, or `None` before the first snapshot."""
+        """Up to where the view is complete, or `None` before a snapshot to start, or start over, from."""
         return self._head
 
-    def start(self, snapshot: Snapshot, *, elapsed: float) -> None:
-        """Begin, or begin again, from a snapshot that was asked for at `elapsed`. The lease must be renewed.
+    def start(self, snapshot: Snapshot, *, asked_at: float, elapsed: float) -> None:
+        """Begin, or begin again, from a snapshot that came at `elapsed`. The lease must be renewed.
 
-        What was known before is dropped, save what was raised since: the snapshot may not know of it.
+        What was known before is dropped, save what was raised since `asked_at`: the snapshot may not know of it.
         """
-        since = [(at, floor) for at, floor in self._raised if at >= elapsed]
+        since = [(at, floor) for at, floor in self._raised if at >= asked_at]
         self._head = snapshot.head
         self._grown.clear()
         self._grown.append((elapsed, snapshot.head.seq))
         self._raised.clear()
         self.of.clear()
         self.fresh_until = float("-inf")
-        for at, floor in [(elapsed, floor) for floor in snapshot.floors] + since:
+        for at, floor in since + [(elapsed, floor) for floor in snapshot.floors]:
             self.raise_to(floor, elapsed=at)
 
     def apply(self, entries: Iterable[Entry], *, elapsed: float) -> bool:
-        """Apply entries in order. On a gap the lease ends, the rest is left alone, and the answer is `False`."""
+        """Apply entries that came at `elapsed`, in order.
+
+        On a gap the lease ends, the rest is left alone, and the answer is `False`.
+        """
         if self._head is None:
             return False
         for entry in entries:
@@ -149,15 +152,26 @@ class Floors:
         return True
 
     def raise_to(self, floor: Floor, *, elapsed: float) -> None:
-        """Take a floor in at once, out of order if need be. A floor never sinks."""
+        """Take in a floor that came at `elapsed`, out of order if need be. A floor never sinks.
+
+        It is kept from when it came, never from when it was asked for: a session that was read in between, while it
+        lived, would be believed for longer than its floor is kept.
+        """
         if floor.floor > self.of.get(floor.sid, 0):
             self.of[floor.sid] = floor.floor
             self._raised.append((elapsed, floor))
+
+    def live(self) -> Iterator[Floor]:
+        """Yield every floor that is in force, one per session."""
+        return (floor for _, floor in self._raised if self.of.get(floor.sid) == floor.floor)
 
     def renew(self, head: Head, *, asked_at: float, left: float | None = None) -> Renewal:
         """Say what a head asked for at `asked_at` means, and renew the lease if the view has caught up with it.
 
         `left` comes with a relayed head: how many seconds were left of the lease of whoever relays it.
+
+        A view that must start over is not renewed by any head before it has: a head that went back may have come as
+        far again, by another way, when it is asked for next.
         """
         lease = self._lease if left is None else min(left, self._lease)
         if self._head is None or head.incarnation != self._head.incarnation:
@@ -180,6 +194,7 @@ class Floors:
         return dropped
 
     def _start_over(self) -> Renewal:
+        self._head = None
         self.fresh_until = float("-inf")
         return Renewal.START_OVER
 

@@ -131,10 +131,22 @@ class Keyring:
         """Return the JWKS document (RFC 7517 section 5): public parts, the coming key included."""
         return {"keys": [key.jwk for key in self._signatures if _verifies(key, now)]}
 
+    def dated_jwks(self, *, now: datetime) -> dict[str, list[Mapping[str, Any]]]:
+        """Return the JWKS document for who cannot ask every moment: each key says when it stops verifying, as `exp`.
+
+        Seconds since the epoch. A key without `exp` has no end yet.
+        """
+        return {"keys": [_dated(key) for key in self._signatures if _verifies(key, now)]}
+
 
 def _rank(key: MacKey | SignatureKey) -> tuple[datetime, datetime, str]:
     """Order keys: one that nothing ends comes before one whose end is set, whatever a later rotation has overtaken."""
     return key.verifies_until or datetime.max.replace(tzinfo=UTC), key.signs_from, key.id
+
+
+def _dated(key: SignatureKey) -> Mapping[str, Any]:
+    end = key.verifies_until
+    return key.jwk if end is None else {**key.jwk, "exp": end.timestamp()}
 
 
 def _verifies(key: MacKey | SignatureKey, now: datetime) -> bool:

@@ -75,6 +75,11 @@ class Policy:
     seen_every: timedelta = _MINUTE
     """How often, at most, a session's last use is written."""
 
+    stream_life: timedelta = 5 * _MINUTE
+    """The longest that a verifier follows the feed in one answer; the shortest is three quarters of it."""
+    most_streams: int = 200
+    """How many verifiers may follow the feed in one process at a time."""
+
     algorithm: Algorithm = Algorithm.ES256
     key_lead: timedelta = 5 * _MINUTE
     """How long a new key is published before it signs."""
@@ -90,11 +95,14 @@ class Policy:
 
     def _contradictions(self) -> tuple[tuple[bool, str], ...]:
         nothing = timedelta(0)
-        durations = (self.session_life, self.idle_life, self.access_life, self.lease, self.snapshot_life)
+        durations = (
+            *(self.session_life, self.idle_life, self.access_life),
+            *(self.lease, self.snapshot_life, self.stream_life),
+        )
         return (
             (
                 any(d <= nothing for d in durations),
-                "every life, the lease and the snapshot's life must be longer than 0",
+                "every life and the lease must be longer than 0",
             ),
             (self.grace < nothing or self.leeway < nothing, "the grace and the leeway cannot be negative"),
             (self.access_life < 2 * self.grace, "access_life must be at least twice the grace"),
@@ -104,6 +112,7 @@ class Policy:
             ),
             (self.access_life > _HOUR, "access_life above 1 h: what a thief holds would live too long"),
             (self.most_sessions < 1, "most_sessions must be at least 1"),
+            (self.most_streams < 1, "most_streams must be at least 1"),
             (self.idle_life > self.session_life, "idle_life must not be longer than session_life"),
             (
                 self.idle_life < 2 * self.seen_every,

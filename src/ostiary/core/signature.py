@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from ostiary.core.policy import Algorithm
@@ -70,8 +70,7 @@ def verifying_with(key: PublicKey) -> IsSigned:
         case EllipticCurvePublicKey():
 
             def verify(signature: bytes, text: bytes) -> None:
-                r, s = int.from_bytes(signature[:_P256_BYTES], "big"), int.from_bytes(signature[_P256_BYTES:], "big")
-                key.verify(encode_dss_signature(r, s), sha256(text).digest(), _ES256)
+                key.verify(_as_der(signature), sha256(text).digest(), _ES256)
 
             length = 2 * _P256_BYTES
         case Ed25519PublicKey():
@@ -99,3 +98,13 @@ def verifying_with(key: PublicKey) -> IsSigned:
         return True
 
     return is_signed
+
+
+def _as_der(signature: bytes) -> bytes:
+    """Write r and s, half of an ES256 signature each, as the DER of an ECDSA-Sig-Value (RFC 3279 section 2.2.3)."""
+    r, s = signature[:_P256_BYTES].lstrip(b"\0"), signature[_P256_BYTES:].lstrip(b"\0")
+    if not r or r[0] > 0x7F:  # a DER integer has a sign
+        r = b"\0" + r
+    if not s or s[0] > 0x7F:
+        s = b"\0" + s
+    return b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)

@@ -11,11 +11,12 @@ what the stream has lost, and for documents. While the stream is down, the store
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from ostiary.core.floor import Batch, Document, Floor, Floors, Head, Renewal, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Floors, Head, Renewal, Snapshot
 from ostiary.core.policy import Policy
 from ostiary.errors import OstiaryError, Unavailable
+from ostiary.feed.relay import Relay
 from ostiary.ports import Clock, Store, Stream
 
 log = logging.getLogger("ostiary.feed")
@@ -24,6 +25,11 @@ _BATCH = 1000
 
 Load = Callable[[], Awaitable[None]]
 """Reads the documents (keys, roles) anew from the store and puts them to use."""
+
+
+def _seen(asking: "asyncio.Task[None]") -> None:
+    if not asking.cancelled():
+        asking.exception()  # everyone who waited may be gone: then nobody else looks at it
 
 
 class Follower:
@@ -38,23 +44,29 @@ class Follower:
         policy: Policy,
         load: Load,
         stream: Stream | None = None,
+        relay: Relay | None = None,
     ) -> None:
         self._store = store
         self._stream = stream
+        self._relay = relay
         self._floors = floors
         self._clock = clock
         self._every = policy.lease.total_seconds() / 4
         self._timeout = policy.lease.total_seconds() / 2
         self._load = load
         self._loaded = False
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
         self._renewed_at = float("-inf")
 
     async def begin(self) -> None:
-        """Make the first rounds, in this event loop. There is no time-out: the lease counts from the asking anyway."""
-        self._asking = asyncio.Lock()
-        async with self._asking:
-            await self._ask()
+        """Make the first rounds, in this event loop."""
+        self._asking = None
+        await self._asked()
+
+    def end(self) -> None:
+        """Ask nothing more."""
+        if self._asking is not None:
+            self._asking.cancel()
 
     async def run(self) -> None:
         """Follow for ever. Whatever goes wrong is logged once and tried again: meanwhile the lease runs out."""
@@ -71,9 +83,9 @@ class Follower:
             await self._pause()
 
     async def catch_up(self) -> None:
-        """Ask until the view has caught up with a head that was read, so that the lease is renewed.
+        """Wait until the view has caught up with a head that was asked for after this call, and the lease is renewed.
 
-        One asks at a time. Who had to wait asks again only if the last question was sent before they came.
+        One asks at a time, for all who wait. Who gives up waiting does not end the question.
 
         Raises:
             Unavailable: the store cannot answer, or not within half the lease.
@@ -81,37 +93,62 @@ class Follower:
         """
         came = self._clock.elapsed()
         try:
-            async with asyncio.timeout(self._timeout), self._asking:
-                if self._renewed_at <= came:
-                    await self._ask()
+            async with asyncio.timeout(self._timeout):
+                while True:
+                    await self._asked()
+                    if self._renewed_at >= came:
+                        return
         except TimeoutError:
             raise Unavailable("the store does not answer in time") from None
 
+    async def _asked(self) -> None:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(), name="ostiary-ask")
+            self._asking.add_done_callback(_seen)
+        await asyncio.shield(self._asking)
+
     async def _ask(self) -> None:
-        while await self.round() is not Renewal.RENEWED:
-            pass
+        try:
+            while await self.round() is not Renewal.RENEWED:
+                pass
+        except TimeoutError:
+            raise Unavailable("the store does not answer in time") from None
 
     async def round(self) -> Renewal:
-        """Ask once, apply what came, and renew the lease if the view has caught up with the head that was read."""
+        """Ask once, apply what came, and renew the lease if the view has caught up with the head that was read.
+
+        An ask is short, but for a snapshot, which takes as long as it takes: who gave up on it would never start over.
+        """
         asked_at = self._clock.elapsed()
         view = self._floors.head
-        async with self._store.read() as tx:
+        async with asyncio.timeout(self._timeout) as patience, self._store.read() as tx:
             head = await tx.feed.head()
             if view is None or view.incarnation != head.incarnation or head.seq < view.seq:
+                self._floors.renew(head, asked_at=asked_at)  # the view is over, even if no snapshot comes now
+                patience.reschedule(None)
                 return await self._start(await tx.feed.snapshot(), asked_at)
             entries = await tx.feed.since(view.seq, limit=_BATCH) if head != view else ()
             if head != view and (not entries or entries[0].seq != view.seq + 1):
+                patience.reschedule(None)
                 return await self._start(await tx.feed.snapshot(), asked_at)
         if any(isinstance(entry.change, Document) for entry in entries):
             self._loaded = False
-        self._floors.apply(entries, elapsed=asked_at)
+        self._apply(entries, elapsed=self._clock.elapsed())
         self._floors.forget(elapsed=asked_at, wall=asked_at + self._clock.offset)
         return await self._renew(head, asked_at)
 
     async def _start(self, snapshot: Snapshot, asked_at: float) -> Renewal:
         self._loaded = False
-        self._floors.start(snapshot, elapsed=asked_at)
+        self._floors.start(snapshot, asked_at=asked_at, elapsed=self._clock.elapsed())
+        if self._relay is not None:
+            self._relay.started(snapshot.head)
         return await self._renew(snapshot.head, asked_at)
+
+    def _apply(self, entries: Sequence[Entry], *, elapsed: float) -> bool:
+        is_whole = self._floors.apply(entries, elapsed=elapsed)
+        if self._relay is not None:
+            self._relay.applied(entries)
+        return is_whole
 
     async def _renew(self, head: Head, asked_at: float) -> Renewal:
         # A document that was announced but not loaded yet is a view that has not caught up.
@@ -159,4 +196,4 @@ class Follower:
             self._floors.raise_to(floor, elapsed=elapsed)
         if len(floors) < len(new) or (new and new[0].seq != view.seq + 1):
             return False
-        return self._floors.apply(new, elapsed=elapsed)
+        return self._apply(new, elapsed=elapsed)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ostiary.core.base64url import decode_base64url, encode_base64url
 from ostiary.errors import Misconfigured
@@ -59,6 +61,14 @@ class MasterKey:
             raise Misconfigured(
                 f"the {purpose} key {row} does not open: this is not the key file of this store; put back the right one"
             ) from None
+
+    def derive(self, purpose: str) -> tuple[bytes, ...]:
+        """Return 32 bytes for a purpose from each version, the newest first (HKDF-SHA-256, RFC 5869).
+
+        Who authenticates something uses the first, and accepts all: so a new version of the master key ends nothing.
+        """
+        newest_first = sorted(self._versions.items(), reverse=True)
+        return tuple(_derive(secret, purpose) for _, secret in newest_first)
 
 
 def master_key_file(database: Path) -> Path:
@@ -123,6 +133,10 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def _derive(secret: bytes, purpose: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"ostiary:derive:{purpose}".encode()).derive(secret)
 
 
 def _bound_to(purpose: str, row: str) -> bytes:

@@ -73,6 +73,14 @@ class SealedVault:
             signatures=[key for key in opened if isinstance(key, SignatureKey)],
         )
 
+    def derive(self, purpose: str) -> tuple[bytes, ...]:
+        """Return secrets for a purpose, the newest first, that whoever has the key file has, too.
+
+        Raises:
+            Misconfigured: the key file is missing or cannot be used.
+        """
+        return self._master.derive(purpose)
+
     @cached_property
     def _master(self) -> MasterKey:
         return read_master_key(self._path, entropy=self._entropy)

@@ -17,7 +17,7 @@ from ostiary.keys.vault import SealedVault
 from ostiary.ports import KeyRecord
 from ostiary.server.data import check_files, check_folder
 from ostiary.server.settings import Settings
-from ostiary.stores.sql import SqlStore, sqlite_url
+from ostiary.stores.sql import SqlStore
 from ostiary.system import SystemClock, SystemEntropy
 
 OLD: Final = {
@@ -70,7 +70,7 @@ async def look(settings: Settings) -> Facts:
         await asyncio.to_thread(check_files, settings)
     except Misconfigured as error:
         folder_trouble = str(error)
-    store = SqlStore(sqlite_url(settings.database))
+    store, database = SqlStore(settings.store), settings.database
     try:
         await store.open()
         async with store.read() as tx:
@@ -89,7 +89,7 @@ async def look(settings: Settings) -> Facts:
         store_trouble=store_trouble,
         keys_trouble=keys_trouble,
         keys=keys,
-        file_system=await asyncio.to_thread(file_system, settings.database),
+        file_system=None if database is None else await asyncio.to_thread(file_system, database),
     )
 
 
@@ -154,7 +154,7 @@ def _reach(settings: Settings) -> Iterator[Finding]:
 
 
 def _places(settings: Settings, facts: Facts) -> Iterator[Finding]:
-    place = f"reach the data folder {settings.data}" if settings.owns_folder else f"read {settings.database}"
+    place = f"reach the data folder {settings.data}" if settings.owns_folder else f"read {settings.place}"
     yield _trouble("data", facts.folder_trouble, f"only this user can {place}")
     if settings.owns_folder and settings.data == Path.cwd() / "ostiary-data":
         yield Finding(
@@ -163,7 +163,7 @@ def _places(settings: Settings, facts: Facts) -> Iterator[Finding]:
             sentence="the data folder is ./ostiary-data, another one from each working directory",
             remedy="name a fixed one, with --data or OSTIARY_DATA",
         )
-    yield _trouble("store", facts.store_trouble, f"the database {settings.database} has the schema of this version")
+    yield _trouble("store", facts.store_trouble, f"the database {settings.place} has the schema of this version")
     kind = facts.file_system
     if kind in NETWORK:
         yield Finding(

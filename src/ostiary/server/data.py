@@ -5,6 +5,7 @@ be wrong with it is found before a worker starts, and said in one line. A databa
 application's perhaps: its folder is used as it is.
 """
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -13,16 +14,18 @@ from ostiary.auth import Auth
 from ostiary.errors import Misconfigured
 from ostiary.ports import EventSink
 from ostiary.server.settings import Settings
-from ostiary.stores.sql.place import revision
+from ostiary.stores.sql import SqlStore
 
 
-def is_new(settings: Settings) -> bool:
+async def is_new(settings: Settings) -> bool:
     """Tell whether there is no database yet, or one without tables: a first start that was killed leaves that.
 
     Raises:
         Misconfigured, Unavailable: there is something that cannot be used.
     """
-    return not os.path.lexists(settings.database) or revision(settings.database) is None
+    if settings.database is not None and not await asyncio.to_thread(os.path.lexists, settings.database):
+        return True
+    return await SqlStore(settings.store).revision() is None
 
 
 def make_folder(path: Path) -> None:
@@ -68,6 +71,8 @@ def check_files(settings: Settings) -> None:
     Raises:
         Misconfigured: somebody can.
     """
+    if settings.database is None:
+        return
     file, folder = settings.database, settings.database.parent
     for path, kind, open_to, bits in (
         (file, "database", "read or written", 0o077),
@@ -91,8 +96,10 @@ def open_auth(
 
     Only a server applies the table of roles: a command beside it may have been given other settings.
     """
-    return Auth.embedded(
-        settings.database,
+    return Auth.at(
+        settings.store,
+        key_file=settings.key_file,
+        redis=settings.redis,
         issuer=settings.issuer,
         policy=settings.policy,
         audience=settings.audience,
@@ -113,6 +120,6 @@ async def prepare(settings: Settings) -> bool:
     """
     if settings.owns_folder:
         make_folder(settings.data)
-    fresh = is_new(settings)
+    fresh = await is_new(settings)
     async with open_auth(settings, migrate=fresh, define_roles=True).running():
         return fresh

@@ -9,7 +9,7 @@ start from its own folder, all others from the working directory.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -20,6 +20,7 @@ from ostiary.core.policy import PROFILES, Policy
 from ostiary.errors import Misconfigured
 from ostiary.keys.master import master_key_file
 from ostiary.server import values as v
+from ostiary.stores.sql.place import is_postgres, named, postgres_url, sqlite_path, sqlite_url
 
 FILE: Final = "ostiary.toml"
 PREFIX: Final = "OSTIARY_"
@@ -30,11 +31,14 @@ LOG_FORMATS: Final = ("console", "json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a service is started with. It holds no secret."""
+    """What a service is started with. The URLs of the store and of Redis may hold a password."""
 
     data: Path
-    """The folder that the service makes, unless the database is elsewhere. Absolute, like every path here."""
-    database: Path
+    """The folder that the service makes, unless nothing of it is kept there. Absolute, like every path here."""
+    store: str = field(repr=False)
+    redis: str | None = field(repr=False)
+    key_file: Path
+    """The file of the master key. All machines of a service have the same."""
     issuer: str
     host: str
     port: int
@@ -48,14 +52,19 @@ class Settings:
     log_format: str
 
     @property
-    def key_file(self) -> Path:
-        """The file of the master key."""
-        return master_key_file(self.database)
+    def database(self) -> Path | None:
+        """The file of the database, if it is one."""
+        return None if is_postgres(self.store) else sqlite_path(self.store)
+
+    @property
+    def place(self) -> str:
+        """What to call the database in a message. It holds no password."""
+        return str(self.database or named(postgres_url(self.store)))
 
     @property
     def owns_folder(self) -> bool:
-        """Whether the database is in the data folder. If not, that folder is neither made nor looked at."""
-        return self.database.parent == self.data
+        """Whether anything is kept in the data folder. If not, it is neither made nor looked at."""
+        return self.data in (self.key_file.parent, self.database and self.database.parent)
 
     @property
     def policy(self) -> Policy:
@@ -86,6 +95,8 @@ class Key:
     read: v.Read[object]
     words: v.Words | None = v.as_text
     """`None`: it can only stand in the file."""
+    may_hold_password: bool = False
+    """If it does, it is no flag: everybody on the machine can read those."""
 
     @property
     def variable(self) -> str:
@@ -101,7 +112,17 @@ class Key:
 
 KEYS: Final = (
     Key("data", "ostiary-data", "the folder of the database and the keys", v.path),
-    Key("store", None, "another database than the one in the data folder: sqlite:///FILE", v.store),
+    Key(
+        "store",
+        None,
+        "another database than the one in the data folder: sqlite:///FILE, postgresql://USER@HOST/DATABASE",
+        v.store,
+        may_hold_password=True,
+    ),
+    Key(
+        "redis", None, "where the feed is carried and tries are counted: redis://HOST", v.redis, may_hold_password=True
+    ),
+    Key("key_file", None, "the master key; if not said, beside the database or in the data folder", v.path),
     Key("issuer", None, "the origin that users see, https://id.example; if not said, this machine", v.issuer),
     Key("host", "127.0.0.1", "the address to listen on", v.text),
     Key("port", "8000", "the port to listen on", v.whole(1, 65535), v.as_whole),
@@ -175,6 +196,10 @@ def _value(
         place, words, base = key.name, key.default, folder
     else:
         return None
+    if key.may_hold_password and key.name in flags and v.has_password(words):
+        raise _Wrong(
+            f"{place} holds a password, which everybody here could read; put it into {key.variable} or the file"
+        )
     if key.words is None:
         raise _Wrong(f"{place} cannot be set here; {key.name} is a table of the settings file")
     return _read(key, key.words(words), place, base)
@@ -207,9 +232,13 @@ def _read_file(file: Path) -> Mapping[str, object]:
 
 def _complete(values: Mapping[str, Any]) -> Settings:
     """Fill in what follows from other values."""
+    data, store = values["data"], values.get("store", sqlite_url(values["data"] / "ostiary.db"))
+    key_file = data / "ostiary.key" if is_postgres(store) else master_key_file(sqlite_path(store))
     return Settings(
-        data=values["data"],
-        database=values.get("store", values["data"] / "ostiary.db"),
+        data=data,
+        store=store,
+        redis=values.get("redis"),
+        key_file=values.get("key_file", key_file),
         issuer=values.get("issuer", f"http://localhost:{values['port']}"),
         host=values["host"],
         port=values["port"],

@@ -5,11 +5,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ostiary.core.site import Site
+from ostiary.stores.sql.place import sqlite_url
 
 T = TypeVar("T")
 
@@ -76,16 +78,39 @@ def one_of(choices: Sequence[str]) -> Read[str]:
     return read
 
 
-def store(value: object, base: Path) -> Path:
-    """Read the URL of a store, and return the path of its file."""
-    unfit = Unfit("cannot be used: only sqlite:///FILE is known")  # the URL of another store may hold a password
+def store(value: object, base: Path) -> str:
+    """Read the URL of a store. A path in it is made absolute."""
+    # The URL may hold a password, so no message repeats it.
+    unfit = Unfit("cannot be used: sqlite:///FILE and postgresql://USER@HOST/DATABASE are known")
     try:
         url = make_url(text(value, base))
     except ArgumentError:
         raise unfit from None
-    if url.drivername != "sqlite" or url.host or url.query or url.database in {None, "", ":memory:"}:
-        raise unfit
-    return path(url.database, base)
+    match url.drivername:
+        case "postgresql" | "postgres" if url.database:
+            return url.set(drivername="postgresql").render_as_string(hide_password=False)
+        case "sqlite" if url.database not in {None, "", ":memory:"} and not url.host and not url.query:
+            return sqlite_url(path(url.database, base))
+        case _:
+            raise unfit
+
+
+def redis(value: object, base: Path) -> str:
+    """Read the URL of a Redis server."""
+    words = text(value, base)
+    parts = urlsplit(words)
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+        raise Unfit("cannot be used: redis://HOST and rediss://HOST (with TLS) are known")
+    return words
+
+
+def has_password(words: str) -> bool:
+    """Tell whether a URL holds a password."""
+    try:
+        parts = urlsplit(words)
+    except ValueError:
+        return False
+    return bool(parts.password) or "password=" in parts.query
 
 
 def issuer(value: object, base: Path) -> str:

@@ -59,9 +59,10 @@ class View:
             lease=timedelta(seconds=snapshot.lease),
             grace=timedelta(0),
         )
+        elapsed = clock.elapsed()
         view = cls(site=site, audience=audience, policy=policy, clock=clock)
         floors = tuple(floor.read() for floor in snapshot.floors)
-        view.floors.start(Snapshot(snapshot.read(), floors), elapsed=clock.elapsed())
+        view.floors.start(Snapshot(snapshot.read(), floors), asked_at=elapsed, elapsed=elapsed)
         for document in snapshot.documents:
             view.load(document)
         return view

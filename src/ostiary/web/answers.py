@@ -158,6 +158,26 @@ def _forget(call: Call) -> tuple[Header, ...]:
     return (clear_cookie(call.auth.site),) if call.who.carrier is Carrier.COOKIE else ()
 
 
+# ------------------------------------------------------------------------------------------------ the feed
+
+
+async def feed_snapshot(call: Call) -> Answer:
+    """Everything that a verifier starts from."""
+    return Answer(call.auth.relay.snapshot())
+
+
+async def feed_head(call: Call) -> Answer:
+    """Up to where the feed was followed here, and for how long that is good."""
+    return Answer(call.auth.relay.head())
+
+
+async def feed(call: Call) -> Answer:
+    """What comes after an event, as it comes: `floor`, `document` and `reset` (server-sent events)."""
+    (after, verifier), auth = call.resumed, call.auth
+    events = auth.relay.follow(after, is_welcome=lambda: auth.verifiers.knows(verifier))
+    return Answer(events, ((b"x-accel-buffering", b"no"),))  # nginx would keep events until it has many
+
+
 # ------------------------------------------------------------------------------------------------ the service
 
 

@@ -1,7 +1,7 @@
 """One request on its way through a route, and what the route says to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -10,9 +10,11 @@ import msgspec
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Reason
+from ostiary.core.floor import Head
 from ostiary.core.network import address
 from ostiary.core.session import Device
 from ostiary.errors import Barred
+from ostiary.ports import VerifierRecord
 from ostiary.web import device
 from ostiary.web.bodies import In
 from ostiary.web.http import Header, Request
@@ -31,6 +33,8 @@ class Call:
     """Makes the OpenAPI document."""
     request: Request
     caller: Principal | None = None
+    verifier: VerifierRecord | None = None
+    after: Head | None = None
     id: str = ""
     query: dict[str, str] = field(default_factory=dict[str, str])
     sent: In | None = None
@@ -41,6 +45,13 @@ class Call:
         if self.caller is None:
             raise Barred(Reason.NO_CARRIER)
         return self.caller
+
+    @property
+    def resumed(self) -> tuple[Head, VerifierRecord]:
+        """Which event was read last, and by which verifier. Only on a route that is resumed."""
+        if self.after is None or self.verifier is None:
+            raise TypeError("the table does not say that this route is resumed")
+        return self.after, self.verifier
 
     def body(self, kind: type[B]) -> B:
         """Return the body, which the table says is of this kind."""
@@ -61,9 +72,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A record to be written as JSON, or bytes as they are, or nothing; and headers of its own."""
+    """A record to be written as JSON, or bytes as they are, or as they come, or nothing; and headers of its own."""
 
-    content: msgspec.Struct | bytes | None = None
+    content: msgspec.Struct | bytes | AsyncGenerator[bytes] | None = None
     headers: tuple[Header, ...] = ()
 
 

@@ -4,11 +4,13 @@ From it come the answers, the OpenAPI document and the tests that go through eve
 `answers`, in the same order.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
 import msgspec
 
+from ostiary.feed.wire import HeadOut, SnapshotOut
 from ostiary.web import answers
 from ostiary.web.bodies import (
     BearerOut,
@@ -32,6 +34,9 @@ from ostiary.web.call import Does
 from ostiary.web.metrics import MEDIA_TYPE as METRICS_MEDIA_TYPE
 from ostiary.web.problem import Place
 
+EVENT_ID = re.compile(r"^[A-Za-z0-9._-]{1,180}:[0-9]{1,19}$")
+"""What `Last-Event-ID` looks like."""
+
 
 class Needs(Enum):
     """What a route asks of who calls it."""
@@ -41,6 +46,8 @@ class Needs(Enum):
     """A session, held by either carrier."""
     COOKIE = auto()
     """A session, held by its cookie."""
+    VERIFIER = auto()
+    """The key of a verifier. No session opens such a route, and the key opens no other."""
 
 
 class Part(Enum):
@@ -66,6 +73,8 @@ class Route:
     forgets: bool = False
     """It clears the cookie also when the session is over already."""
     throttled: bool = False
+    resumes: bool = False
+    """It goes on after the event that `Last-Event-ID` names."""
     takes: type[In] | None = None
     query: tuple[str, ...] = ()
     gives: tuple[type[msgspec.Struct], ...] = ()
@@ -186,6 +195,28 @@ TABLE: tuple[Route, ...] = (
         needs=Needs.SESSION,
         takes=RenameIn,
         gives=(SessionOut,),
+    ),
+    Route(
+        method="GET",
+        path="/auth/feed/snapshot",
+        does=answers.feed_snapshot,
+        needs=Needs.VERIFIER,
+        gives=(SnapshotOut,),
+    ),
+    Route(
+        method="GET",
+        path="/auth/feed/head",
+        does=answers.feed_head,
+        needs=Needs.VERIFIER,
+        gives=(HeadOut,),
+    ),
+    Route(
+        method="GET",
+        path="/auth/feed",
+        does=answers.feed,
+        needs=Needs.VERIFIER,
+        resumes=True,
+        media="text/event-stream",
     ),
     Route(
         method="GET",

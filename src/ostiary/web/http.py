@@ -1,5 +1,6 @@
 """A request and a response as plain values, so that the endpoints know no framework and no server."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 Header = tuple[bytes, bytes]
@@ -28,8 +29,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What the client receives."""
+    """What the client receives. A `stream` takes the place of the body: it goes on until it ends or the client goes."""
 
     status: int
     headers: tuple[Header, ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    stream: AsyncGenerator[bytes] | None = field(default=None, repr=False)

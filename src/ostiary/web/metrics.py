@@ -25,6 +25,7 @@ class Metrics:
         self._carriers = Gauge(
             "ostiary_remembered_carriers", "Verified cookies and tokens in memory.", registry=self._registry
         )
+        self._streams = Gauge("ostiary_feed_streams", "Verifiers that follow the feed here.", registry=self._registry)
         for kind in Kind:  # a counter that is 0 is seen to be 0, not missing
             self._events.labels(kind)
 
@@ -38,4 +39,5 @@ class Metrics:
         self._lease.set(max(0.0, auth.floors.fresh_until - auth.clock.elapsed()))
         self._seq.set(head.seq if head is not None else 0)
         self._carriers.set(len(auth.guard))
+        self._streams.set(auth.relay.streams)
         return generate_latest(self._registry)

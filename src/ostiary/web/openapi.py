@@ -9,19 +9,42 @@ import msgspec
 
 from ostiary.core.decision import Reason
 from ostiary.core.site import CSRF_HEADER, SAFE_METHODS, Site
+from ostiary.feed.wire import DocumentOut, FloorOut
 from ostiary.web import answers, problem
-from ostiary.web.endpoints import Needs, Route
+from ostiary.web.endpoints import EVENT_ID, Needs, Route
 from ostiary.web.problem import TABLE as REFUSALS
 from ostiary.web.problem import Place, ProblemOut, Row
 
 _REF = "#/components/schemas/{name}"
 
+_EVENT = {
+    "type": "object",
+    "description": "One server-sent event. What its data says stands in docs/spec/feed.md.",
+    "properties": {
+        "id": {"type": "string", "pattern": EVENT_ID.pattern},
+        "event": {"type": "string", "enum": ["floor", "document", "reset"]},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {
+                "anyOf": [
+                    {"$ref": _REF.format(name=FloorOut.__name__)},
+                    {"$ref": _REF.format(name=DocumentOut.__name__)},
+                    {"type": "object", "maxProperties": 0},
+                ]
+            },
+        },
+    },
+    "required": ["event", "data"],
+}
+
 
 def security_schemes(site: Site) -> dict[str, Any]:
-    """Return the two carriers as OpenAPI names them. Either one is enough."""
+    """Return the two carriers as OpenAPI names them, of which either is enough, and the key of a verifier."""
     return {
         "cookie": {"type": "apiKey", "in": "cookie", "name": site.cookie_name},
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "verifier": {"type": "http", "scheme": "bearer", "bearerFormat": "osv1"},
     }
 
 
@@ -29,7 +52,9 @@ def document(routes: Iterable[Route], site: Site) -> bytes:
     """Return the document of these routes, as they are served at a site."""
     lines = tuple(routes)
     kinds = [kind for route in lines for kind in (route.takes, *route.gives) if kind is not None]
-    _, components = msgspec.json.schema_components([*dict.fromkeys(kinds), ProblemOut], ref_template=_REF)
+    _, components = msgspec.json.schema_components(
+        [*dict.fromkeys(kinds), FloorOut, DocumentOut, ProblemOut], ref_template=_REF
+    )
     paths: dict[str, Any] = {}
     for route in lines:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -58,6 +83,7 @@ def _operation(route: Route) -> dict[str, Any]:
             Needs.NOTHING: [],
             Needs.SESSION: [{"cookie": []}, {"bearer": []}],
             Needs.COOKIE: [{"cookie": []}],
+            Needs.VERIFIER: [{"verifier": []}],
         }[route.needs],
         "responses": {str(route.status): _success(route)} | _refusals(route),
     }
@@ -91,6 +117,16 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         {"name": name, "in": "query", "schema": {"type": "string", "enum": ["true", "false"], "default": "false"}}
         for name in route.query
     ]
+    if route.resumes:
+        parameters.append(
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "required": True,
+                "description": "The incarnation and the seq of the snapshot, or of the last event that was read.",
+                "schema": {"type": "string", "pattern": EVENT_ID.pattern},
+            }
+        )
     if route.needs is not Needs.NOTHING and route.method != "GET":
         parameters.append(
             {
@@ -108,6 +144,8 @@ def _success(route: Route) -> dict[str, Any]:
     references = [{"$ref": _REF.format(name=kind.__name__)} for kind in route.gives]
     if references:
         response["content"] = {route.media: {"schema": {"anyOf": references} if references[1:] else references[0]}}
+    elif route.resumes:
+        response["content"] = {route.media: {"schema": _EVENT}}
     elif route.status != 204:
         schema = {"type": "string"} if route.media.startswith("text/") else {"type": "object"}
         response["content"] = {route.media.partition(";")[0]: {"schema": schema}}
@@ -135,10 +173,16 @@ def _rows(route: Route) -> Iterator[Row]:  # noqa: C901 - a table, in the order 
     yield problem.INVALID_QUERY
     yield problem.INTERNAL_ERROR
     yield REFUSALS[Reason.UNAVAILABLE]
-    if route.needs is not Needs.NOTHING:
+    if route.needs is Needs.VERIFIER:
+        yield REFUSALS[Reason.NO_VERIFIER]
+        yield REFUSALS[Reason.UNKNOWN_VERIFIER]
+    elif route.needs is not Needs.NOTHING:
         yield REFUSALS[Reason.NO_CARRIER]
         yield REFUSALS[Reason.AMBIGUOUS]
         yield REFUSALS[Reason.REVOKED]
+    if route.resumes:
+        yield problem.INVALID_EVENT_ID
+        yield REFUSALS[Reason.OVERLOADED]
     if route.needs is Needs.COOKIE or route.does is answers.step_up:
         yield problem.COOKIE_REQUIRED
     if route.method not in SAFE_METHODS and (route.sets_cookie or route.needs is not Needs.NOTHING):

@@ -55,6 +55,8 @@ _NO_CARRIER = Row(401, "unauthenticated", "Log in first.")
 _OVER = Row(401, "invalid_token", "This session is over. Log in again.")
 INVALID_GRANT = Row(401, "invalid_grant", "This refresh token is no longer good. Log in again.")
 _AMBIGUOUS = Row(400, "invalid_request", "The request carries more than one session.")
+_NO_VERIFIER = Row(401, "verifier_required", "Send a verifier's key: `Authorization: Bearer osv1...`.")
+_UNKNOWN_VERIFIER = Row(401, "invalid_verifier", "This is not the key of a verifier, or that was removed.")
 _BAD_CREDENTIALS = Row(401, "bad_credentials", "The address and the password do not go together.")
 
 TABLE: dict[Reason, Row] = {
@@ -85,12 +87,19 @@ TABLE: dict[Reason, Row] = {
     Reason.CROSS_SITE: Row(
         403, "cross_site", "This request came from another site, or did not show the session's token."
     ),
+    Reason.NO_VERIFIER: _NO_VERIFIER,
+    Reason.UNKNOWN_VERIFIER: _UNKNOWN_VERIFIER,
     Reason.UNAVAILABLE: Row(503, "unavailable", "Nobody can say now. Try again in a moment."),
     Reason.OVERLOADED: Row(503, "overloaded", "Too much is going on. Try again in a moment."),
 }
 
 MALFORMED = Row(400, "malformed", "The body is not a JSON object in UTF-8.")
 INVALID_QUERY = Row(400, "invalid_query", "The query of this address cannot be used.")
+INVALID_EVENT_ID = Row(
+    400,
+    "invalid_event_id",
+    "Send `Last-Event-ID: <incarnation>:<seq>` once, as the last event had it; after a snapshot, with what that says.",
+)
 COOKIE_REQUIRED = Row(403, "cookie_required", "Only a session that is held by a cookie can do this, with that cookie.")
 NOT_FOUND = Row(404, "not_found", "There is nothing here.")
 METHOD_NOT_ALLOWED = Row(405, "method_not_allowed", "This address does not take this method.")
@@ -104,6 +113,7 @@ INTERNAL_ERROR = Row(500, "internal_error", "Something went wrong here. It is on
 OTHERS = (
     MALFORMED,
     INVALID_QUERY,
+    INVALID_EVENT_ID,
     COOKIE_REQUIRED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
@@ -218,13 +228,15 @@ def refusal(reason: Reason, *, at: Place = Place.CARRIER, within: timedelta | No
 _SAID_IN_CHALLENGE = frozenset(
     {"invalid_token", "invalid_request", "insufficient_scope", "insufficient_user_authentication"}
 )
+_SAID_OTHERWISE = {"invalid_verifier": "invalid_token"}
 
 
 def _challenge(row: Row, within: timedelta | None) -> str:
     """Return the challenge of RFC 6750 section 3 (and RFC 9470). Who has shown no token is told of no error."""
     parts = ['realm="ostiary"']
-    if row.code in _SAID_IN_CHALLENGE:
-        parts += [f'error="{row.code}"', f'error_description="{row.sentence}"']
+    error = _SAID_OTHERWISE.get(row.code, row.code)
+    if error in _SAID_IN_CHALLENGE:
+        parts += [f'error="{error}"', f'error_description="{row.sentence}"']
     if within is not None:
         parts.append(f'max_age="{int(within.total_seconds())}"')
     return "Bearer " + ", ".join(parts)

@@ -7,7 +7,8 @@
 | we have started                                             | 503                        |
 | the query has what the route knows, each once               | 400                        |
 | a request that may set the cookie was meant by its sender   | 403                        |
-| the caller holds a session, by the carrier the route needs  | 401, 403, 400, 503         |
+| the caller holds what the route needs: a session, a key     | 401, 403, 400, 503         |
+| the event to go on after is named, if the route is resumed  | 400                        |
 | the body is JSON, small, and of the route's type            | 415, 413, 400, 422         |
 | what the route does                                         | its own                    |
 """
@@ -24,18 +25,23 @@ import msgspec
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.floor import Head
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
+from ostiary.feed.wire import read_id
+from ostiary.ports import VerifierRecord
 from ostiary.web import bodies, problem
 from ostiary.web.call import Answer, Call
 from ostiary.web.cookies import clear_cookie
-from ostiary.web.endpoints import TABLE, Needs, Part, Route
+from ostiary.web.endpoints import EVENT_ID, TABLE, Needs, Part, Route
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
 from ostiary.web.metrics import Metrics
 from ostiary.web.openapi import document
 from ostiary.web.problem import SECURITY_HEADERS, FieldError, Problem
 
 log = logging.getLogger("ostiary.web")
+
+_SESSIONS = (Needs.SESSION, Needs.COOKIE)
 
 _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 
@@ -100,7 +106,9 @@ class Router:
         query = _read_query(request.query, route.query)
         if route.sets_cookie and not self._auth.guard.is_meant(request.headers, request.method, None):
             raise Barred(Reason.CROSS_SITE)
-        caller = await self._caller(route, request) if route.needs is not Needs.NOTHING else None
+        caller = await self._caller(route, request) if route.needs in _SESSIONS else None
+        verifier = await self._verifier(request) if route.needs is Needs.VERIFIER else None
+        after = _read_event_id(request) if route.resumes else None
         sent = _read_body(request, route.takes) if route.takes is not None else None
         answer = await route.does(
             Call(
@@ -109,6 +117,8 @@ class Router:
                 document=self._document,
                 request=request,
                 caller=caller,
+                verifier=verifier,
+                after=after,
                 id=request.path.rpartition("/")[2],
                 query=query,
                 sent=sent,
@@ -125,6 +135,12 @@ class Router:
             raise refused
         if route.needs is Needs.COOKIE and answer.carrier is not Carrier.COOKIE:
             raise Problem(problem.COOKIE_REQUIRED)
+        return answer
+
+    async def _verifier(self, request: Request) -> VerifierRecord:
+        answer = await self._auth.verifiers.authenticate(request.headers)
+        if isinstance(answer, Denied):
+            raise problem.refusal(answer.reason)
         return answer
 
 
@@ -156,6 +172,14 @@ def _read_query(raw: bytes, known: tuple[str, ...]) -> dict[str, str]:
     return query
 
 
+def _read_event_id(request: Request) -> Head:
+    text = request.header(b"last-event-id") or ""
+    head = read_id(text) if EVENT_ID.fullmatch(text) else None
+    if head is None:
+        raise Problem(problem.INVALID_EVENT_ID)
+    return head
+
+
 def _read_body(request: Request, kind: type[bodies.In]) -> bodies.In:
     media = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     if media != "application/json":
@@ -168,12 +192,22 @@ def _read_body(request: Request, kind: type[bodies.In]) -> bodies.In:
 
 def _response(route: Route, answer: Answer) -> Response:
     content = answer.content
-    body = content if isinstance(content, bytes) else b"" if content is None else msgspec.json.encode(content)
+    body, stream = b"", None
+    match content:
+        case None:
+            pass
+        case bytes():
+            body = content
+        case msgspec.Struct():
+            body = msgspec.json.encode(content)
+        case _:
+            stream = content
     media = () if content is None else ((b"content-type", route.media.encode()),)
     return Response(
         status=route.status,
         headers=(*media, (b"cache-control", route.cache.encode()), *SECURITY_HEADERS, *answer.headers),
         body=body,
+        stream=stream,
     )
 
 

@@ -160,7 +160,7 @@ class IdentifiersSuite:
     async def test_look_alikes(self, store: Store) -> None:
         """The store compares exactly: case, accents, width and spaces are the canonical form's business."""
         await ada(store)
-        values = ["ada", "Ada", "ada ", "\u00e9", "e\u0301", "\uff41da", "%", "_", "ada\0", "ada\0b"]
+        values = ["ada", "Ada", "ada ", "\u00e9", "e\u0301", "\uff41da", "%", "_"]
         async with store.write() as tx:
             added = [await tx.identifiers.add(given.identifier(value)) for value in values]
 

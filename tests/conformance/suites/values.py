@@ -1,5 +1,6 @@
 """Odd values come back exactly as they were given."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -9,7 +10,7 @@ from ostiary.core.session import Device
 from ostiary.core.throttle import Counter
 from ostiary.ports import Store, StoredDocument
 from tests.conformance.suites import given
-from tests.conformance.suites.given import read, written
+from tests.conformance.suites.given import ada, read, written
 
 TEXTS = {
     "quotes": "'; DROP TABLE users; --",
@@ -21,7 +22,6 @@ TEXTS = {
     "decomposed": "e\u0301 \u00e9",
     "reversed": "\u202eevil",
     "lines": "a\r\nb\tc\x1b[31m",
-    "nul": "before\0after",
     "word": "NULL",
     "number": "007",
     "json": '["a", {"b": null}]',
@@ -96,6 +96,21 @@ class ValuesSuite:
         await written(store, lambda tx: tx.feed.append([given.floor("s", number)]))
 
         assert (await read(store, lambda tx: tx.feed.snapshot())).floors == (given.floor("s", number),)
+
+    async def test_nul(self, store: Store) -> None:
+        """A text with a NUL is kept as it was or refused as a contradiction; it is never cut short, in no table."""
+        cut, whole = given.identifier("before"), given.identifier("before\0after")
+        await ada(store)
+        await written(store, lambda tx: tx.identifiers.add(cut))
+        with suppress(ValueError):
+            await written(store, lambda tx: tx.identifiers.add(whole))
+
+        async with store.read() as tx:
+            assert await tx.identifiers.get("email", "before\0after") in (None, whole)
+            assert await tx.identifiers.get("email", "before\0other") is None
+            assert await tx.users.get("ada\0") is None
+            assert await tx.sessions.of("ada\0") == []
+        assert not await written(store, lambda tx: tx.users.remove("ada\0"))
 
     async def test_no_text(self, store: Store) -> None:
         """Nothing is called by half a surrogate pair, and to look for it is no error."""

@@ -76,7 +76,7 @@ _HOLD_OWNER = (
     select(users.c.id)
     .join(credentials)
     .where(credentials.c.id == bindparam("credential_id"))
-    .with_for_update(key_share=True, of=users)
+    .with_for_update(key_share=True)
 )
 
 _USER_ADD = insert(users)

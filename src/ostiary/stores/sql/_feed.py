@@ -23,6 +23,7 @@ class Feed:
         [head] = await self._link.rows(Head, _ADVANCE, by=len(changes))
         entries = tuple(Entry(seq, change) for seq, change in enumerate(changes, head.seq - len(changes) + 1))
         await self._link.many(_APPEND, [_flat(entry) for entry in entries])
+        self._link.announce()
         return Batch(head.incarnation, entries)
 
     async def head(self) -> Head:

@@ -34,7 +34,8 @@ class Sessions:
         return await self._link.rows(_session, _OF, owner=user_id)
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
-        await self._link.many(_SEEN, [{"sid": sid, "at": at} for sid, at in moments.items()])
+        # In the order of the ids, as every transaction that changes several sessions: so nobody waits in a circle.
+        await self._link.many(_SEEN, [{"sid": sid, "at": at} for sid, at in sorted(moments.items())])
 
     async def purge(self, *, ended_before: datetime, limit: int) -> int:
         return await self._link.count(_PURGE, before=ended_before, limit=limit)
@@ -66,20 +67,10 @@ _OF = (
     .where(sessions.c.user_id == bindparam("owner"), sessions.c.revoked_at.is_(None))
     .order_by(sessions.c.created_at, sessions.c.id)
 )
-
-# These two go through the sessions of many users, and wait for none of them: what somebody is changing now is left out.
 _SEEN = (
     update(sessions)
     .where(
-        sessions.c.id.in_(
-            select(sessions.c.id)
-            .where(
-                sessions.c.id == bindparam("sid"),
-                sessions.c.last_seen_at < bindparam("at"),
-                sessions.c.revoked_at.is_(None),
-            )
-            .with_for_update(key_share=True, skip_locked=True)
-        )
+        sessions.c.id == bindparam("sid"), sessions.c.last_seen_at < bindparam("at"), sessions.c.revoked_at.is_(None)
     )
     .values(last_seen_at=bindparam("at"))
 )

@@ -51,6 +51,10 @@ class Link(Protocol):
         """
         ...
 
+    def announce(self) -> None:
+        """Wake those who follow the feed, once this transaction is durable."""
+        ...
+
 
 class Compiled:
     """A statement in the words of one dialect."""

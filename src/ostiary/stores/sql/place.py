@@ -1,4 +1,7 @@
-"""Where a SQLite file is, and whether it can be used. Everything wrong is said in one line, with what to do."""
+"""What the URL of a store names; where a SQLite file is, and whether it can be used.
+
+Everything wrong is said in one line, with what to do.
+"""
 
 import os
 import sqlite3
@@ -10,7 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ostiary.errors import Misconfigured, Unavailable
-from ostiary.stores.sql.schema import REVISION, VERSION_TABLE
+from ostiary.stores.sql.schema import VERSION_TABLE
 
 
 def sqlite_url(path: str | Path) -> str:
@@ -33,6 +36,29 @@ def sqlite_path(url: str) -> Path:
     if not parsed.database or parsed.database == ":memory:" or "\0" in parsed.database or parsed.query:
         raise Misconfigured("the store's URL names no file; use sqlite:////path/to/file.db")
     return Path(parsed.database).absolute()
+
+
+def is_postgres(url: str) -> bool:
+    """Tell whether a URL names a PostgreSQL database."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def postgres_url(url: str) -> URL:
+    """Read the URL of a PostgreSQL database: `postgresql://user@host/database`.
+
+    Raises:
+        Misconfigured: it cannot be read. The message does not repeat it: it may hold a password.
+    """
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise Misconfigured("the store's URL cannot be read; use postgresql://user@host/database") from None
+
+
+def named(url: URL) -> str:
+    """Return what to call a database in a message. It holds no password."""
+    host = f"{url.host or 'the local server'}" + (f":{url.port}" if url.port else "")
+    return f"{url.database or url.username} on {host}"
 
 
 def uri(path: Path) -> str:
@@ -81,29 +107,6 @@ def revision(path: Path) -> str | None:
     except sqlite3.Error as error:
         raise _unusable(path, error) from error
     return None if row is None else str(row[0])
-
-
-def check(path: Path) -> None:
-    """See that a file holds the schema of this version.
-
-    Raises:
-        Misconfigured: it does not; the message says what to do.
-        Unavailable: it cannot be read now.
-    """
-    found = revision(path)
-    if found is None:
-        raise Misconfigured(f"the database {path} is empty; run: ostiary init")
-    if found < REVISION:
-        raise Misconfigured(
-            f"the database {path} is of an older version ({found}, not {REVISION}); run: ostiary migrate"
-        )
-    if found > REVISION:
-        raise newer(path, found)
-
-
-def newer(path: Path, found: str) -> Misconfigured:
-    """Say that a file was migrated by a version that came after this one."""
-    return Misconfigured(f"the database {path} is of a newer version ({found}, not {REVISION}); install that version")
 
 
 def _look(path: Path) -> None:

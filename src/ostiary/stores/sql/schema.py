@@ -29,12 +29,41 @@ from ostiary.core.events import Kind
 from ostiary.core.keys import Purpose
 from ostiary.core.policy import Algorithm
 from ostiary.core.session import Carrier
+from ostiary.errors import Misconfigured
 
 REVISION: Final = "0002"
 """The newest of `migrations/versions`, which makes what stands here."""
 
 VERSION_TABLE: Final = "ostiary_version"
 """Where the revision of a database is kept. Alembic's own name for it may be an application's in the same database."""
+
+
+def see_version(found: str | None, *, where: str) -> None:
+    """See that the schema of a database is the one that this version knows.
+
+    Raises:
+        Misconfigured: it is not; the message says what to do.
+    """
+    if found is None:
+        raise Misconfigured(f"the database {where} is empty; run: ostiary init")
+    if found < REVISION:
+        raise Misconfigured(
+            f"the database {where} is of an older version ({found}, not {REVISION}); run: ostiary migrate"
+        )
+    see_not_newer(found, where=where)
+
+
+def see_not_newer(found: str | None, *, where: str) -> None:
+    """See that a database was not migrated by a version that came after this one.
+
+    Raises:
+        Misconfigured: it was.
+    """
+    if found is not None and found > REVISION:
+        raise Misconfigured(
+            f"the database {where} is of a newer version ({found}, not {REVISION}); install that version"
+        )
+
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

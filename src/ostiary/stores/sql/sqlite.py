@@ -20,7 +20,8 @@ from ostiary.errors import Unavailable
 from ostiary.stores.bell import Bell
 from ostiary.stores.sql.connection import Connection
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
-from ostiary.stores.sql.place import primary, uri
+from ostiary.stores.sql.place import primary, revision, uri
+from ostiary.stores.sql.schema import see_version
 from ostiary.stores.sql.watch import Watch
 
 SQLITE: Final = dialect()
@@ -66,6 +67,9 @@ class SqliteLink:
 
     async def hold(self, statement: Statement, **values: object) -> None:
         """Do nothing: only one transaction writes at a time."""
+
+    def announce(self) -> None:
+        """Do nothing: every commit is noticed."""
 
     def end(self) -> None:
         """Let no more statements in."""
@@ -124,12 +128,18 @@ class Sqlite:
     """The connections of this process to one file."""
 
     def __init__(self, path: Path, *, patience: timedelta) -> None:
+        self._path = path
         self._uri = uri(path)
         self._patience = patience.total_seconds()
         self._opening: Opening | None = None
 
+    async def revision(self) -> str | None:
+        """Return the revision of the schema, `None` when there is no table yet."""
+        return await asyncio.to_thread(revision, self._path)
+
     async def open(self) -> None:
-        """Connect."""
+        """Connect, if the schema is the one that this version knows."""
+        see_version(await self.revision(), where=str(self._path))
         await self.close()
         # The writer waits for other processes in the event loop instead of in SQLite: in short steps, and ready to be
         # cancelled at each.

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import Final, Protocol
 
 from ostiary import ports
 from ostiary.stores.sql._accounts import Credentials, Identifiers, Users
@@ -11,28 +12,78 @@ from ostiary.stores.sql._feed import Documents, Feed
 from ostiary.stores.sql._records import Challenges, Counters, Events, Keys, Verifiers
 from ostiary.stores.sql._sessions import Sessions
 from ostiary.stores.sql.link import Link
-from ostiary.stores.sql.place import check, sqlite_path
+from ostiary.stores.sql.place import is_postgres, postgres_url, sqlite_path
 from ostiary.stores.sql.sqlite import Sqlite
+
+CONNECTIONS: Final = 10
+"""The most connections of one process to a PostgreSQL server, beside the one that listens."""
+
+
+class Database(Protocol):
+    """The connections of this process to one database."""
+
+    async def revision(self) -> str | None:
+        """Return the revision of the schema, `None` when there is none yet."""
+        ...
+
+    async def open(self) -> None:
+        """Connect, if the schema is the one that this version knows."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[Link]:
+        """Begin a transaction that changes nothing."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[Link]:
+        """Begin a transaction that is durable when the block has ended."""
+        ...
+
+    async def changed(self, *, wait: float) -> bool:
+        """Return `True` soon after the feed has grown, or `False` after `wait` seconds."""
+        ...
 
 
 class SqlStore:
-    """A `Store` in a SQLite file, shared by any number of processes of one machine.
+    """A `Store` in a SQLite file, shared by the processes of one machine, or in PostgreSQL, shared by all machines.
 
     With `migrate`, `open` makes the schema or brings it up to date; without, it refuses one that is not. `patience` is
-    how long a write waits for those before it, in this process and in others.
+    how long anybody waits for those before them, in this process and in others.
     """
 
-    def __init__(self, url: str, *, migrate: bool = False, patience: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        migrate: bool = False,
+        patience: timedelta = timedelta(seconds=5),
+        connections: int = CONNECTIONS,
+    ) -> None:
         self._url = url
         self._migrate = migrate
-        self._path = sqlite_path(url)
-        self._database = Sqlite(self._path, patience=patience)
+        self._database: Database
+        if is_postgres(url):
+            from ostiary.stores.sql.postgres import Postgres  # noqa: PLC0415 - its driver is an extra
+
+            self._database = Postgres(postgres_url(url), connections=connections, patience=patience)
+        else:
+            self._database = Sqlite(sqlite_path(url), patience=patience)
+
+    async def revision(self) -> str | None:
+        """Return the revision of the schema, `None` when there is none yet.
+
+        Raises:
+            Misconfigured, Unavailable: the database cannot be used, or not now.
+        """
+        return await self._database.revision()
 
     async def open(self) -> None:
         """Connect, after a look at the place and at the version of the schema."""
         if self._migrate:
             await asyncio.to_thread(_upgrade, self._url)
-        await asyncio.to_thread(check, self._path)
         await self._database.open()
 
     async def close(self) -> None:
@@ -47,12 +98,12 @@ class SqlStore:
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator["SqlTransaction"]:
-        """Begin a transaction that is serialised with all other writes. It is durable when the block has ended."""
+        """Begin a transaction that does all or nothing. It is durable when the block has ended."""
         async with self._database.write() as link:
             yield SqlTransaction(link)
 
     async def changed(self, *, wait: float) -> bool:
-        """Return `True` soon after anybody has written, in this process or another, or `False` after `wait` seconds."""
+        """Return `True` soon after anybody has appended to the feed, or `False` after `wait` seconds."""
         return await self._database.changed(wait=wait)
 
 

@@ -1,5 +1,6 @@
 """Brings the schema of a database to this version. Each step in `versions/` stays as it is for ever."""
 
+import asyncio
 import sqlite3
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from ostiary.errors import Unavailable
 from ostiary.stores.sql import place
-from ostiary.stores.sql.schema import REVISION
+from ostiary.stores.sql.schema import see_not_newer
 
 WAIT_SECONDS: Final = 30.0
 """How long to wait for another process that migrates the same database."""
@@ -23,17 +24,23 @@ def upgrade(url: str) -> None:
     """Bring a database to the schema of this version, and make it if it is not there. Done already is done well.
 
     All steps are one transaction that nobody can enter: of two processes that migrate at once, the second finds nothing
-    left to do.
+    left to do. It runs an event loop of its own for PostgreSQL, so it is called from none.
 
     Raises:
         Misconfigured: the place cannot be used, or its schema is of a newer version.
         Unavailable: the database did not answer.
     """
-    path = place.sqlite_path(url)
+    if place.is_postgres(url):
+        from ostiary.stores.sql.migrations.postgres import upgrade_postgres  # noqa: PLC0415 - its driver is an extra
+
+        asyncio.run(upgrade_postgres(place.postgres_url(url), wait=WAIT_SECONDS))
+    else:
+        _upgrade_sqlite(place.sqlite_path(url))
+
+
+def _upgrade_sqlite(path: Path) -> None:
     place.make(path)
-    found = place.revision(path)
-    if found is not None and found > REVISION:
-        raise place.newer(path, found)
+    see_not_newer(place.revision(path), where=str(path))
     engine = create_engine("sqlite://", creator=lambda: _connect(path), poolclass=NullPool)
     try:
         with engine.begin() as connection:

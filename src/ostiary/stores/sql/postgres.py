@@ -1,0 +1,293 @@
+"""PostgreSQL: a pool of connections, and one more that listens.
+
+A write holds the user that it is about (see `Link.hold`), so writes of one user come one after the other, as do those
+that append to the feed; all others go beside each other. Isolation is READ COMMITTED: a statement after a `hold` sees
+what the one who held before has done. A read sees one moment of it all (REPEATABLE READ).
+
+A connection is taken at the first statement, so a transaction that asks for nothing costs nothing. One whose block was
+cancelled, or whose answer did not come, is thrown away: nobody waits to find out in what state it is.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.engine import URL
+
+from ostiary.errors import Unavailable
+from ostiary.stores.bell import Bell
+from ostiary.stores.sql import server
+from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
+from ostiary.stores.sql.listen import CHANNEL, Listener
+from ostiary.stores.sql.place import named
+from ostiary.stores.sql.schema import see_version
+
+POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+
+_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+Connection = Any
+"""A connection of the driver, which has no types."""
+
+Result = TypeVar("Result")
+
+
+class Opening:
+    """What belongs to one opening of the database, and to the event loop that it was opened in."""
+
+    def __init__(self, url: URL, *, connections: int, patience: float) -> None:
+        self.patience = patience
+        self.bell = Bell()
+        self.listener = Listener(url, bell=self.bell, patience=patience)
+        self.pool: Any = asyncpg.create_pool(
+            min_size=0,
+            max_size=connections,
+            connect=self._connect,
+            reset=_nothing,
+        )
+        self._url = url
+        self.leaving: set[asyncio.Task[None]] = set()
+        """Connections on their way back to the pool."""
+
+    async def _connect(self, *_: object, **__: object) -> "asyncpg.Connection[Any]":
+        return await server.connect(self._url, patience=self.patience)
+
+
+class PostgresLink:
+    """A transaction on a connection."""
+
+    def __init__(self, opening: Opening, *, writes: bool) -> None:
+        self._opening = opening
+        self._writes = writes
+        self._connection: Connection | None = None
+        self._held: set[tuple[Statement, tuple[object, ...]]] = set()
+        self._announced = False
+        self._over = False
+        self._failed = False
+        self._unanswered = False
+
+    async def rows(self, make: Callable[..., Record], statement: Statement, **values: object) -> list[Record]:
+        """Run a statement and return what `make` makes of each row."""
+        prepared = self._prepared(statement)
+        arguments = prepared.arguments(values)
+        if not _can_be_sent(arguments, keeps=prepared.keeps):
+            return []
+        found = await self._run(lambda connection: connection.fetch(prepared.text, *arguments))
+        return [make(**prepared.row(each)) for each in found]
+
+    async def row(self, make: Callable[..., Record], statement: Statement, **values: object) -> Record | None:
+        """Run a statement and return what `make` makes of the one row it finds, or `None`."""
+        found = await self.rows(make, statement, **values)
+        return found[0] if found else None
+
+    async def count(self, statement: Statement, **values: object) -> int:
+        """Run a statement and return how many rows it changed."""
+        prepared = self._prepared(statement)
+        arguments = prepared.arguments(values)
+        if not _can_be_sent(arguments, keeps=prepared.keeps):
+            return 0
+        status: str = await self._run(lambda connection: connection.execute(prepared.text, *arguments))
+        return int(status.rpartition(" ")[2])
+
+    async def many(self, statement: Statement, values: Sequence[Mapping[str, object]]) -> None:
+        """Run a statement once for each set of values, all of them on one way to the server and back."""
+        prepared = self._prepared(statement)
+        arguments = [prepared.arguments(each) for each in values]
+        if arguments and all(_can_be_sent(each, keeps=prepared.keeps) for each in arguments):
+            await self._run(lambda connection: connection.executemany(prepared.text, arguments))
+
+    async def hold(self, statement: Statement, **values: object) -> None:
+        """Hold the rows that a statement finds until this transaction ends. Once is enough."""
+        key = statement, tuple(values.values())
+        if self._writes and key not in self._held:
+            prepared = self._prepared(statement)
+            arguments = prepared.arguments(values)
+            if _can_be_sent(arguments, keeps=False):
+                await self._run(lambda connection: connection.execute(prepared.text, *arguments))
+            self._held.add(key)
+
+    def announce(self) -> None:
+        """Wake everybody who listens, once this transaction is durable."""
+        self._announced = True
+
+    async def commit(self) -> None:
+        """Make everything durable. Who is cancelled meanwhile leaves only when that is decided."""
+        self._over = True
+        connection = self._connection
+        if connection is None:
+            return
+        if self._failed:
+            raise Unavailable("the store cannot answer: the transaction was given up")
+        words = f"NOTIFY {CHANNEL}; COMMIT" if self._announced else "COMMIT"
+        self._unanswered = True
+        with _answering():
+            status = await _to_the_end(connection.execute(words))
+        if status != "COMMIT":
+            raise Unavailable("the store cannot answer: the transaction was given up")
+        self._connection = None
+        await self._opening.pool.release(connection)
+
+    def end(self) -> None:
+        """Let go of the connection, and of all that was not committed. It waits for nothing."""
+        self._over = True
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._unanswered:
+            with suppress(asyncpg.InterfaceError):  # the pool itself was ended meanwhile
+                connection.terminate()
+        leaving = asyncio.get_running_loop().create_task(self._leave(connection))
+        self._opening.leaving.add(leaving)
+        leaving.add_done_callback(self._opening.leaving.discard)
+
+    async def _leave(self, connection: Connection) -> None:
+        with suppress(asyncpg.InterfaceError):  # the pool itself was ended meanwhile
+            try:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+            except (asyncpg.PostgresError, OSError, TimeoutError):
+                connection.terminate()
+            finally:
+                await self._opening.pool.release(connection)
+
+    def _prepared(self, statement: Statement) -> Compiled:
+        prepared = compiled(statement, POSTGRESQL)
+        if self._over or (prepared.changes and not self._writes):
+            raise RuntimeError("only an open write transaction changes anything, and only an open one reads")
+        return prepared
+
+    async def _run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        if self._failed:
+            raise Unavailable("the store cannot answer: the transaction was given up")
+        self._failed = self._unanswered = True
+        with _answering():
+            connection = self._connection
+            if connection is None:
+                connection = self._connection = await self._opening.pool.acquire(timeout=self._opening.patience)
+                await connection.execute(_WRITE if self._writes else _READ)
+            try:
+                result = await work(connection)
+            except asyncpg.PostgresError:
+                self._unanswered = False  # it has: with a refusal
+                raise
+        self._failed = self._unanswered = False
+        return result
+
+
+class Postgres:
+    """The connections of this process to one database."""
+
+    def __init__(self, url: URL, *, connections: int, patience: timedelta) -> None:
+        self._url = url
+        self._connections = connections
+        self._patience = patience.total_seconds()
+        self._opening: Opening | None = None
+
+    async def revision(self) -> str | None:
+        """Return the revision of the schema, `None` when there is no table of ours yet."""
+        return await server.revision(self._url, patience=self._patience)
+
+    async def open(self) -> None:
+        """Connect and listen, if the schema is the one that this version knows."""
+        see_version(await self.revision(), where=named(self._url))
+        await self.close()
+        opening = Opening(self._url, connections=self._connections, patience=self._patience)
+        await opening.pool
+        await opening.listener.start()
+        self._opening = opening
+
+    async def close(self) -> None:
+        """Close every connection. A transaction that is still open has failed."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        await opening.listener.stop()
+        if opening.leaving:
+            await asyncio.wait(opening.leaving, timeout=self._patience)
+        if opening.pool.get_idle_size() == opening.pool.get_size():
+            await opening.pool.close()
+        else:
+            opening.pool.terminate()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[PostgresLink]:
+        """Begin a transaction. What it sees is fixed by its first statement."""
+        link = PostgresLink(self.opened(), writes=False)
+        try:
+            yield link
+        finally:
+            link.end()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[PostgresLink]:
+        """Begin a transaction. It is on the disk when the block has ended; a block that is cancelled leaves nothing."""
+        link = PostgresLink(self.opened(), writes=True)
+        try:
+            yield link
+            await link.commit()
+        finally:
+            link.end()
+
+    async def changed(self, *, wait: float) -> bool:
+        """Return `True` soon after an append to the feed was committed by anybody, or `False` after `wait` seconds."""
+        return await self.opened().bell.heard(wait=wait)
+
+    def opened(self) -> Opening:
+        """Return the present opening. Raises `Unavailable` when there is none."""
+        if self._opening is None:
+            raise Unavailable("the store cannot answer: it is not open")
+        return self._opening
+
+
+async def _nothing(_: Connection) -> None:
+    """Reset nothing: a connection comes back with no transaction, and we set nothing else on it."""
+
+
+async def _to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Wait for something until it is done or has failed, whoever is cancelled meanwhile."""
+    doing = asyncio.ensure_future(work)
+    cancelled = None
+    while not doing.done():
+        try:
+            await asyncio.wait([doing])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    failed = doing.exception()
+    if cancelled is not None:
+        raise cancelled
+    if failed is not None:
+        raise failed
+    return doing.result()
+
+
+def _can_be_sent(arguments: Sequence[object], *, keeps: bool) -> bool:
+    """Tell whether PostgreSQL has all these texts. What it has not is called by nothing there, and cannot be kept."""
+    for argument in arguments:
+        if isinstance(argument, str) and not argument.isascii():
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                if keeps:
+                    raise
+                return False
+        if isinstance(argument, str) and "\0" in argument:
+            if keeps:
+                raise ValueError("a text with a NUL cannot be kept")
+            return False
+    return True
+
+
+@contextmanager
+def _answering() -> Generator[None]:
+    """Turn the driver's errors into ours: a contradiction is a `ValueError`, a silent store is `Unavailable`."""
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise ValueError(server.why(error)) from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise Unavailable(f"the store cannot answer: {server.why(error)}") from error

@@ -1,0 +1,99 @@
+"""Where a PostgreSQL server is, and whether it can be used. Everything wrong is said in one line, with what to do."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+from sqlalchemy.engine import URL
+
+from ostiary.errors import Misconfigured, Unavailable
+from ostiary.stores.sql.place import named
+from ostiary.stores.sql.schema import VERSION_TABLE
+
+OLDEST: Final = 15
+"""The oldest PostgreSQL that is known to do."""
+
+_SETTINGS: Final = {
+    "application_name": "ostiary",
+    "client_encoding": "UTF8",
+    # A process that stands still in the middle of a transaction (stopped, swapped out, cut off) must not keep
+    # everybody else from the head of the feed.
+    "idle_in_transaction_session_timeout": "3s",
+    "lock_timeout": "5s",
+}
+
+
+async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
+    """Connect to a server that takes writes.
+
+    Raises:
+        Misconfigured: the user, the password, the database or the server's version will not do.
+        Unavailable: nobody answers, or nobody who takes writes.
+    """
+    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=patience,
+            command_timeout=patience,
+            server_settings=_SETTINGS,
+            target_session_attrs=SessionAttribute.read_write,
+        )
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+        raise Misconfigured(f"the database {named(url)} does not accept this user and password") from None
+    except asyncpg.InvalidCatalogNameError:
+        raise Misconfigured(f"there is no database {named(url)}; make it with createdb") from None
+    except asyncpg.ClientConfigurationError as error:
+        raise Misconfigured(f"the store's URL cannot be used: {error}") from None
+    except asyncpg.TargetServerAttributeNotMatched:
+        raise Unavailable(f"the database {named(url)} takes no writes; name the primary") from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise Unavailable(f"the database {named(url)} cannot be reached: {why(error)}") from None
+    version = connection.get_server_version()
+    if version.major < OLDEST:
+        await connection.close()
+        raise Misconfigured(
+            f"the database {named(url)} is PostgreSQL {version.major}.{version.minor}; {OLDEST} or later is needed"
+        )
+    return connection
+
+
+@asynccontextmanager
+async def connected(url: URL, *, patience: float) -> AsyncGenerator["asyncpg.Connection[Any]"]:
+    """Connect for the length of a block."""
+    connection = await connect(url, patience=patience)
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def revision(url: URL, *, patience: float = 10.0) -> str | None:
+    """Return the revision of the schema in a database, `None` when it has none of our tables.
+
+    Raises:
+        Misconfigured, Unavailable: as `connect`.
+    """
+    async with connected(url, patience=patience) as connection:
+        try:
+            found = await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - our own name
+        except asyncpg.UndefinedTableError:
+            return None
+        except asyncpg.InsufficientPrivilegeError:
+            raise Misconfigured(f"this user may not read the tables of the database {named(url)}") from None
+        return None if found is None else str(found)
+
+
+def why(error: BaseException) -> str:
+    """Say what a driver's error is, without the values that it may quote."""
+    match error:
+        case asyncpg.PostgresError(message=str(message)):
+            return message
+        case OSError(strerror=str(strerror)):
+            return strerror
+        case TimeoutError():
+            return "it does not answer in time"
+        case _:
+            return str(error) or type(error).__name__
