@@ -6,7 +6,7 @@ import pytest
 
 from ostiary.core.decision import Reason
 from ostiary.core.floor import Head
-from ostiary.feed.wire import event
+from ostiary.feed.wire import RESET, event
 from ostiary.verify import Unavailable, Verifier
 from tests.verify.asking import outcome, until
 from tests.verify.issuer import AUDIENCE, KEY, LEASE, Issuer, drop, hang, say, serving
@@ -105,6 +105,17 @@ async def test_another_history(issuer: Issuer, verifier: Verifier, how: str) -> 
     await until(lambda: (outcome(verifier, old), outcome(verifier, new)) == ("in", Reason.REVOKED))
 
     assert issuer.asked["/auth/feed/snapshot"] >= 2
+
+
+async def test_a_reset(issuer: Issuer, verifier: Verifier) -> None:
+    """A reset starts the view over even if every head fits it: what the stream has lost of it nobody will bring."""
+    token = issuer.token()
+
+    issuer.tell(RESET)
+    await until(lambda: issuer.asked["/auth/feed/snapshot"] == 2)
+    await until(lambda: verifier.ready)
+
+    assert outcome(verifier, token) == "in"
 
 
 async def test_a_gap(issuer: Issuer, verifier: Verifier) -> None:
