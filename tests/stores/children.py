@@ -103,7 +103,7 @@ async def main() -> None:
 
         say("ready")
         sys.stdin.readline()
-        upgrade(url)
+        await asyncio.to_thread(upgrade, url)
         say("done")
         return
     store = SqlStore(url)
