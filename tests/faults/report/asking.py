@@ -175,10 +175,6 @@ class Asking:
 
     # -------------------------------------------------------------------------------------------- the record
 
-    def given_up(self, held: Held, deed: Deed, sent: float) -> None:
-        """Write down a request whose answer nobody waited for."""
-        self._of(held, deed, Outcome.LOST, sent)
-
     def _of(self, held: Held, deed: Deed, outcome: Outcome, sent: float, *, node: str = "server", **more: Any) -> None:
         self._add(deed, outcome, sent, node, user=held.user, session=held.session, **more)
 

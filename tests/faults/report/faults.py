@@ -14,7 +14,7 @@ from tests.faults.report.asking import SAME_ORIGIN, Asking, Held
 from tests.faults.report.client import Request, hang_up
 from tests.faults.report.load import LEASE, Load
 from tests.faults.report.proxy import Line
-from tests.faults.report.record import Deed, Outcome
+from tests.faults.report.record import Outcome
 from tests.faults.report.stack import Stack
 from tests.server.running import PASSWORD
 
@@ -221,9 +221,9 @@ async def hang_ups(scene: Scene) -> None:
     asking, chance = scene.asking, scene.chance
     guests: list[Held] = []
     for client in scene.load.clients[:12]:
-        guest = await asking.login(client.user, client.email, client.carrier)
-        if guest is not None:
-            guests.append(guest)
+        while (guest := await asking.login(client.user, client.email, client.carrier)) is None:
+            await asyncio.sleep(0.2)
+        guests.append(guest)
     at_once = asyncio.Semaphore(40)
 
     async def go() -> None:

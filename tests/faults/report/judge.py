@@ -179,16 +179,17 @@ def _failed(operations: Iterable[Operation]) -> Iterator[Violation]:
 
 
 def delays(operations: Iterable[Operation], *, kind: str, begin: float, end: float) -> list[float]:
-    """Return how long each logout that was acknowledged between two times took to be refused by a kind of node.
+    """Return how long each logout that was acknowledged between two times took to reach a kind of node.
 
     From the acknowledgement to the sending of the first check that was not let in, and after which none was. So what is
-    said is never shorter than the truth, and longer by the time between two checks at most.
+    said is never shorter than the truth, and longer by the time between two checks at most. A check that nobody answered
+    was not let in.
     """
     operations = list(operations)
     lives = lives_of(operations)
     checks = defaultdict[tuple[str, str], list[Operation]](list)
     for each in operations:
-        is_asked = each.deed is Deed.CHECK and each.node.startswith(kind) and each.outcome is not Outcome.LOST
+        is_asked = each.deed is Deed.CHECK and each.node.startswith(kind)
         if is_asked and begin <= lives[each.session].surely_over < end:
             checks[each.session, each.node].append(each)
     found = []

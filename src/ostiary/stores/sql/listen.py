@@ -85,7 +85,7 @@ async def _until_lost(connection: Any) -> None:  # noqa: ANN401 - the driver has
         lost.set()
 
     connection.add_termination_listener(lose)
-    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    with suppress(*server.FAILURES):
         while not lost.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PING_EVERY):

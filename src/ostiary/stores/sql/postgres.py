@@ -171,7 +171,7 @@ class PostgresLink:
             try:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
-            except (asyncpg.PostgresError, OSError, TimeoutError):
+            except server.FAILURES:
                 connection.terminate()
             finally:
                 await self._opening.pool.release(connection)
@@ -296,5 +296,5 @@ def _answering() -> Generator[None]:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
         raise ValueError(server.why(error)) from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except server.FAILURES as error:
         raise Unavailable(f"the store cannot answer: {server.why(error)}") from error

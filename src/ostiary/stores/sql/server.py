@@ -15,6 +15,15 @@ from ostiary.stores.sql.schema import VERSION_TABLE, metadata
 OLDEST: Final = 15
 """The oldest PostgreSQL that is known to do."""
 
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asked of a connection that was told its end and has not seen it yet
+    OSError,
+    TimeoutError,
+)
+"""How the driver says that a question was not answered."""
+
 _SETTINGS: Final = {
     "application_name": "ostiary",
     "client_encoding": "UTF8",
@@ -64,7 +73,7 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
         raise Misconfigured("the store's URL names no host and port that there can be") from None
     except asyncpg.TargetServerAttributeNotMatched:
         raise Unavailable(f"the database {named(url)} takes no writes; name the primary") from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except FAILURES as error:
         raise Unavailable(f"the database {named(url)} cannot be reached: {why(error)}") from None
     version = connection.get_server_version()
     if version.major < OLDEST:
@@ -91,7 +100,7 @@ def answering(url: URL) -> Generator[None]:
     """Turn the driver's errors into `Unavailable`, in one line."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except FAILURES as error:
         raise Unavailable(f"the database {named(url)} cannot answer: {why(error)}") from None
 
 
