@@ -4,7 +4,7 @@ PYTHON ?= python3
 STAMP  := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check mypy pyright bench clean lock
+.PHONY: help serve demo test faults check mypy pyright bench clean lock
 
 # Install Debian packages when we may; else say how. Servers they bring are not started: we want the programs.
 define apt
@@ -30,6 +30,11 @@ demo: $(STAMP)  ## see a login, a logout and what they do, in a terminal
 test: $(STAMP)  ## run the tests (they start their own PostgreSQL and Redis)
 	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
 	.venv/bin/pytest
+
+faults: $(STAMP)  ## break everything under load, and write the fault report (SEED=1)
+	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
+	@command -v cc >/dev/null || { $(call apt,gcc libc6-dev); }
+	.venv/bin/python -m tests.faults.report $(if $(SEED),--seed $(SEED))
 
 check: $(STAMP)  ## lint, format, types and layers
 	.venv/bin/ruff check

@@ -51,10 +51,24 @@ class Folder:
         """Start a command that lives until it is ended, or until we are gone. What it says goes to the file `log`."""
         with (self.path / "log").open("ab") as log:
             process = self._open(command, log)
-        assert self._keeper.stdin
-        self._keeper.stdin.write(f"{process.pid}\n".encode())
-        self._keeper.stdin.flush()
+        self.mind(process.pid)
         return process
+
+    def mind(self, pid: int) -> None:
+        """End this process, too, when the folder is closed or we are gone."""
+        assert self._keeper.stdin
+        self._keeper.stdin.write(f"{pid}\n".encode())
+        self._keeper.stdin.flush()
+
+    def mount(self, *, mebibytes: int) -> bool:
+        """Put a small disk of its own under the folder, which is empty yet, and say whether we may."""
+        owner = self.path.stat()
+        options = f"size={mebibytes}m,mode=0700,uid={owner.st_uid},gid={owner.st_gid}"
+        command: list[str | Path] = ["mount", "-t", "tmpfs", "-o", options, "none", self.path]
+        try:
+            return subprocess.run(command, check=False, capture_output=True).returncode == 0
+        except OSError:
+            return False
 
     def close(self) -> None:
         """End what still runs here, and remove the folder."""
@@ -118,6 +132,8 @@ def keep(folder: Path) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             kill(process)
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", folder], check=False)
     shutil.rmtree(folder)
 
 

@@ -195,7 +195,7 @@ def test_odd_prefix(prefix: str) -> None:
 
 
 async def test_closed_under_our_hands() -> None:
-    """A connection that is closed while a command is written is a server that is away: uvloop says it in its own way."""
+    """A connection that is closed under a command is a server that is away, in whatever words uvloop says it."""
     place = RedisPlace("redis://localhost:1")
 
     with pytest.raises(Unavailable, match="Redis at localhost:1 cannot be reached"):

@@ -2,10 +2,10 @@
 
 import argparse
 import asyncio
-import datetime
 import random
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.faults.report.faults import FAULTS, mixed
@@ -17,11 +17,11 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "fault-report.md"
 
 def main() -> int:
     """Return 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.report", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--only", default="", help="only faults with this in their name; the page is then only printed")
+    parser.add_argument("--only", default="", help="only faults with this in their name; the page is not written")
     parser.add_argument("--mixed", type=int, default=8, help="how many rounds of three faults at once")
-    parser.add_argument("--folder", type=Path, help="an empty folder for the data and the logs, to be looked at later")
+    parser.add_argument("--folder", type=Path, help="an empty folder for the keys and the logs, to be looked at later")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     chance = random.Random(given.seed)
@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ostiary-faults-") as throwaway:
         folder = given.folder or Path(throwaway)
         report = asyncio.run(run(folder, chosen, seed=given.seed, tell=lambda line: print(line, flush=True)))
-    written = page(report, today=datetime.datetime.now(datetime.UTC).date())
+    written = page(report, today=datetime.now(UTC).date())
     if given.only:
         print(written)
     else:

@@ -1,10 +1,13 @@
 """The ways to ask: each asks one node for one thing, and writes down what came of it."""
 
+import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ostiary.core.session import Session
+from ostiary.core.user import User
 from ostiary.errors import OstiaryError, Refused
 from tests.faults.report.client import PATIENCE, Answer, Lost, Request, ask
 from tests.faults.report.record import Deed, Kept, Operation, Outcome, Record
@@ -156,13 +159,22 @@ class Asking:
     async def audit(self, held: Held) -> None:
         """Look at what the store keeps."""
         sent = time.monotonic()
-        async with self.stack.store.read() as tx:
-            session, user = await tx.sessions.get(held.session), await tx.users.get(held.user)
+        session, user = await self._looked_up(held)
         kept = Kept(is_there=False)
         if session is not None and user is not None:
             is_over = session.revoked_at is not None
             kept = Kept(is_there=True, is_over=is_over, issued=session.issued, roles=user.roles)
         self._of(held, Deed.AUDIT, Outcome.YES, sent, node="store", kept=kept)
+
+    async def _looked_up(self, held: Held, *, tries: int = 20) -> tuple[Session | None, User | None]:
+        try:
+            async with self.stack.store.read() as tx:
+                return await tx.sessions.get(held.session), await tx.users.get(held.user)
+        except OstiaryError:
+            if not tries:
+                raise
+        await asyncio.sleep(0.5)
+        return await self._looked_up(held, tries=tries - 1)
 
     async def _beside(self, work: Awaitable[object]) -> Outcome:
         try:
@@ -186,3 +198,16 @@ class Asking:
 def number(token: str) -> int:
     """Return the number of a session token, which is the third of its parts."""
     return int(token.split(".")[2])
+
+
+async def roll_call(asking: Asking, held: Held, *, tries: int = 40) -> Outcome:
+    """Let a client show that it is in: with its refresh token first, if it has one. It tries until it is told."""
+    outcome = Outcome.UNSURE
+    for _ in range(tries):
+        outcome = await asking.refresh(held) if held.carrier == "bearer" else Outcome.YES
+        if outcome is Outcome.YES:
+            outcome = await asking.call(held)
+        if outcome in (Outcome.YES, Outcome.NO):
+            break
+        await asyncio.sleep(0.25)
+    return outcome

@@ -67,13 +67,13 @@ async def ask(port: int, request: Request) -> Answer:
     return _read(raw)
 
 
-async def hang_up(port: int, request: Request, *, after: float, bytes_sent: float) -> None:
+async def hang_up(port: int, request: Request, *, after: float, share: float) -> None:
     """Send a share of a request, and go without waiting for the answer."""
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(PATIENCE):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             wire = request.wire()
-            writer.write(wire[: max(1, round(bytes_sent * len(wire)))])
+            writer.write(wire[: max(1, round(share * len(wire)))])
             await asyncio.sleep(after)
             writer.transport.abort()
 

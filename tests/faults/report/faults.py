@@ -1,4 +1,4 @@
-"""The faults: what each does to the stack, for how long, and how it is mended. Each ends with everything whole again."""
+"""The faults: what each does to the stack, for how long, and how it is mended. Each ends with all of it whole."""
 
 import asyncio
 import os
@@ -10,17 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from tests.faults.report.asking import SAME_ORIGIN, Asking, Held
-from tests.faults.report.client import Request, hang_up
+from tests.faults.report.leaving import hang_ups
 from tests.faults.report.load import LEASE, Load
 from tests.faults.report.proxy import Line
-from tests.faults.report.record import Outcome
 from tests.faults.report.stack import Stack
-from tests.server.running import PASSWORD
 
 LONGER = LEASE + 1.5
 """Seconds: longer than a lease, and what that leaves time to be seen in."""
-HANG_UPS = 1000
 
 
 class Skipped(Exception):
@@ -34,10 +30,6 @@ class Scene:
     stack: Stack
     load: Load
     chance: random.Random
-
-    @property
-    def asking(self) -> Asking:
-        return self.load.asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +76,6 @@ async def kill_verifier(scene: Scene) -> None:
     checker.kill()
     await asyncio.sleep(0.5)
     checker.start()
-    await asyncio.sleep(LONGER)
 
 
 async def stop_verifier(scene: Scene) -> None:
@@ -101,7 +92,6 @@ async def kill_postgres(scene: Scene) -> None:
     await asyncio.to_thread(postgres.kill)
     await asyncio.sleep(0.5)
     await asyncio.to_thread(postgres.start)
-    await asyncio.sleep(1)
 
 
 async def stop_postgres(scene: Scene) -> None:
@@ -114,7 +104,6 @@ async def stop_postgres(scene: Scene) -> None:
 async def restart_postgres(scene: Scene) -> None:
     """Its clients are sent away."""
     await asyncio.to_thread(scene.stack.postgres.restart)
-    await asyncio.sleep(1)
 
 
 async def fill_disk(scene: Scene) -> None:
@@ -134,7 +123,6 @@ async def fill_disk(scene: Scene) -> None:
     if not stack.postgres.is_running():
         await asyncio.to_thread(stack.postgres.kill)
         await asyncio.to_thread(stack.postgres.start)
-    await asyncio.sleep(1)
 
 
 async def kill_redis(scene: Scene) -> None:
@@ -143,7 +131,6 @@ async def kill_redis(scene: Scene) -> None:
     await asyncio.to_thread(redis.kill)
     await asyncio.sleep(LONGER)
     await asyncio.to_thread(redis.start)
-    await asyncio.sleep(1)
 
 
 async def stop_redis(scene: Scene) -> None:
@@ -213,59 +200,9 @@ async def shift(scene: Scene, by: timedelta, *, whose: tuple[str, ...]) -> None:
         await scene.stack.restart_all()
 
 
-# ------------------------------------------------------------------------------------------------ clients that go
-
-
-async def hang_ups(scene: Scene) -> None:
-    """A thousand clients go in the middle of what they send, or before the answer. Their sessions are theirs still."""
-    asking, chance = scene.asking, scene.chance
-    guests: list[Held] = []
-    for client in scene.load.clients[:12]:
-        while (guest := await asking.login(client.user, client.email, client.carrier)) is None:
-            await asyncio.sleep(0.2)
-        guests.append(guest)
-    at_once = asyncio.Semaphore(40)
-
-    async def go() -> None:
-        async with at_once:
-            await _hang_up(asking, chance, chance.choice(guests))
-
-    await asyncio.gather(*(go() for _ in range(HANG_UPS)))
-    for guest in guests:
-        await roll_call(asking, guest)
-        await asking.audit(guest)
-        await asking.revoke(guest)
-
-
-async def _hang_up(asking: Asking, chance: random.Random, guest: Held) -> None:
-    requests = [
-        Request("DELETE", "/auth/sessions?all=neither", guest.carried()),
-        Request("GET", "/auth/session", guest.carried()),
-        Request("POST", "/auth/login", (SAME_ORIGIN,), {"email": guest.email, "password": PASSWORD, "carrier": "bearer"}),
-        Request("POST", "/auth/refresh", body={"refresh_token": guest.secret}),
-    ]
-    weights = (40, 25, 1, 34) if guest.carrier == "bearer" else (60, 39, 1, 0)
-    (request,) = chance.choices(requests, weights)
-    whole = chance.random() < 0.7
-    await hang_up(
-        asking.stack.service.port,
-        request,
-        after=chance.uniform(0, 0.03),
-        bytes_sent=1.0 if whole else chance.random(),
-    )
-
-
-async def roll_call(asking: Asking, held: Held, *, tries: int = 40) -> Outcome:
-    """Let a client show that it is in: with its refresh token first, if it has one. It tries until it is told."""
-    outcome = Outcome.UNSURE
-    for _ in range(tries):
-        outcome = await asking.refresh(held) if held.carrier == "bearer" else Outcome.YES
-        if outcome is Outcome.YES:
-            outcome = await asking.call(held)
-        if outcome in (Outcome.YES, Outcome.NO):
-            break
-        await asyncio.sleep(0.25)
-    return outcome
+async def leave(scene: Scene) -> None:
+    """A thousand clients go in the middle of what they send, or before the answer."""
+    await hang_ups(scene.load, scene.chance)
 
 
 # ------------------------------------------------------------------------------------------------ the table
@@ -288,7 +225,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("disk full: PostgreSQL", fill_disk, "PostgreSQL"),
     Fault("emptied: Redis", empty_redis, "Redis"),
     *(
-        Fault(f"{name}: server to {line}" if line != "verifiers" else f"{name}: verifiers to server", act, f"line {line}")
+        Fault(
+            f"{name}: server to {line}" if line != "verifiers" else f"{name}: verifiers to server", act, f"line {line}"
+        )
         for line in ("PostgreSQL", "Redis", "verifiers")
         for name, act in (
             ("cut", partial(cut, line=line)),
@@ -303,7 +242,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("clock +1 h: verifiers", partial(shift, by=_HOUR, whose=("verifiers",))),
     Fault("clock -1 h: verifiers", partial(shift, by=-_HOUR, whose=("verifiers",))),
-    Fault("1,000 requests hung up", hang_ups, "clients"),
+    Fault("1,000 requests hung up", leave, "clients"),
 )
 
 

@@ -1,13 +1,13 @@
 """Reads a record and says which promises were broken.
 
-| promise                          | broken when                                                                         |
-|----------------------------------|-------------------------------------------------------------------------------------|
-| nothing is accepted after a lease | a check that was sent later than a lease after an acknowledged logout is let in     |
-|                                  | the same, of an access token that came before an acknowledged change of roles       |
-| nothing comes back to life       | a session whose logout was acknowledged is given a token                            |
-| no acknowledged write is lost    | the store does not have what a login, a refresh, a logout or a change of roles left |
-| no honest client is logged out   | a session that nobody ended is refused a refresh, its cookie, or the roll call      |
-| a fault is no error of ours      | the service answers 500, or anything else that is neither yes, no nor "not now"     |
+| promise                           | broken when                                                                |
+|-----------------------------------|----------------------------------------------------------------------------|
+| nothing is accepted after a lease | a check sent later than a lease after an acknowledged logout is let in     |
+|                                   | the same, with a token from before an acknowledged change of roles         |
+| nothing comes back to life        | a session whose logout was acknowledged is given a token                   |
+| no acknowledged write is lost     | the store lacks what a login, refresh, logout or change of roles has left  |
+| no honest client is logged out    | a session that nobody ended is refused a refresh, its cookie or roll call  |
+| a fault is no error of ours       | the service answers 500, or whatever is neither yes, no nor "not now"      |
 
 Whether something is over is known only within bounds: *surely*, from the moment an end was acknowledged; *perhaps*,
 from the moment somebody first asked for one.
@@ -182,7 +182,7 @@ def delays(operations: Iterable[Operation], *, kind: str, begin: float, end: flo
     """Return how long each logout that was acknowledged between two times took to reach a kind of node.
 
     From the acknowledgement to the sending of the first check that was not let in, and after which none was. So what is
-    said is never shorter than the truth, and longer by the time between two checks at most. A check that nobody answered
+    said is never shorter than the truth, and longer by the time between two checks at most. A check without an answer
     was not let in.
     """
     operations = list(operations)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -121,14 +122,14 @@ class Load:
             await asyncio.sleep(client.chance.uniform(0.2, 0.6))
 
     async def _check(self, client: Client, held: Held) -> None:
-        ghost = client.chance.random() < 0.1 and self.ghosts and client.chance.choice(self.ghosts)
-        shown = ghost or held
+        is_ghost = client.chance.random() < 0.1 and len(self.ghosts) > 0
+        shown = client.chance.choice(self.ghosts) if is_ghost else held
         checkers = self.asking.stack.checkers
         if shown.access and client.chance.random() < 0.5:
             outcome = await self.asking.verify(shown, client.chance.choice(checkers))
         else:
             outcome = await self.asking.check(shown)
-        if outcome is Outcome.NO and not ghost:
+        if outcome is Outcome.NO and not is_ghost:
             await self._renew(client, held)
 
     async def _renew(self, client: Client, held: Held) -> None:
@@ -182,14 +183,13 @@ class Load:
         """Show a session that is over to everybody, again and again, until everybody refuses it."""
         shown = replace(held)
         end = time.monotonic() + LEASE + 1.0
-        self._spawn(self._until_refused(lambda: self.asking.check(shown), 6, end), name="watch")
+        self._spawn(self._until_refused(partial(self.asking.check, shown), 6, end), name="watch")
         if shown.access:
             for checker in self.asking.stack.checkers:
-                self._spawn(self._until_refused(lambda to=checker: self.asking.verify(shown, to), 2, end), name="watch")
+                show = partial(self.asking.verify, shown, checker)
+                self._spawn(self._until_refused(show, 2, end), name="watch")
 
-    async def _until_refused(
-        self, show: Callable[[], Coroutine[Any, Any, Outcome]], times: int, end: float
-    ) -> None:
+    async def _until_refused(self, show: Callable[[], Coroutine[Any, Any, Outcome]], times: int, end: float) -> None:
         in_a_row = 0
         while in_a_row < times and time.monotonic() < end:
             in_a_row = in_a_row + 1 if await show() is not Outcome.YES else 0

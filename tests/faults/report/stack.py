@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +37,7 @@ class Clock:
         library = folder / "clock.so"
         with suppress(OSError, subprocess.CalledProcessError):
             if not library.exists():
-                command = ["cc", "-shared", "-fPIC", "-O2", "-o", library, HERE / "clock.c"]
+                command: list[str | Path] = ["cc", "-shared", "-fPIC", "-O2", "-o", library, HERE / "clock.c"]
                 subprocess.run(command, check=True, capture_output=True)
         there = library.exists()
         self.environment = {"LD_PRELOAD": str(library), "WALL_CLOCK": str(self._file)} if there else {}
@@ -61,6 +61,8 @@ class Checker:
     key: str
     socket: Path
     clock: Clock
+    mind: Callable[[int], None]
+    """Sees to it that a process ends with us, however we end."""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -73,6 +75,7 @@ class Checker:
                 stderr=log,
                 start_new_session=True,
             )
+        self.mind(self.process.pid)
         assert self.process.stdin
         self.process.stdin.write(f"{self.issuer} {self.key}".encode())
         self.process.stdin.close()
@@ -113,6 +116,7 @@ class Stack:
         while True:
             try:
                 await asyncio.to_thread(self.service.start)
+                self.postgres.folder.mind(self.service.pid)
             except AssertionError:
                 if time.monotonic() > end:
                     raise
@@ -149,9 +153,7 @@ async def stack(folder: Path, *, workers: int, verifiers: int) -> AsyncGenerator
     async with AsyncExitStack() as ends:
         postgres = Postgres(settings=SMALL_DISK)
         ends.callback(postgres.close)
-        disk = _mount(postgres.folder.path)
-        if disk is not None:
-            ends.callback(_unmount, disk)
+        disk = postgres.folder.path if postgres.folder.mount(mebibytes=DISK) else None
         await asyncio.to_thread(postgres.start)
         redis = ends.enter_context(Redis())
         to_postgres = await ends.enter_async_context(Line(postgres.port))
@@ -169,38 +171,24 @@ async def stack(folder: Path, *, workers: int, verifiers: int) -> AsyncGenerator
         }
         service = Service(folder / "data", workers=workers, port=port, environ=environ)
         await asyncio.to_thread(service.start)
+        postgres.folder.mind(service.pid)
         ends.callback(_end, service)
         admin = Auth.at(url, key_file=service.data / "ostiary.key", redis=redis.url(), issuer=issuer, migrate=False)
         await ends.enter_async_context(admin.running())
         store = SqlStore(url)
         await store.open()
         ends.push_async_callback(store.close)
-        running = Stack(
-            postgres, redis, service, to_postgres, to_redis, to_service, admin, store, clocks, disk
-        )
+        running = Stack(postgres, redis, service, to_postgres, to_redis, to_service, admin, store, clocks, disk)
         for number in range(1, verifiers + 1):
             name = f"verifier-{number}"
             _, key = await admin.verifiers.add(name, actor="faults")
-            checker = Checker(name, issuer, key, folder / f"v{number}.socket", clocks["verifiers"])
+            checker = Checker(
+                name, issuer, key, folder / f"v{number}.socket", clocks["verifiers"], postgres.folder.mind
+            )
             checker.start()
             ends.callback(checker.kill)
             running.checkers.append(checker)
         yield running
-
-
-def _mount(place: Path) -> Path | None:
-    """Put a small disk of its own under a folder, if we may."""
-    owner = place.stat()
-    options = f"size={DISK}m,mode=0700,uid={owner.st_uid},gid={owner.st_gid}"
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return place
-
-
-def _unmount(disk: Path) -> None:
-    subprocess.run(["umount", "-l", disk], check=False, capture_output=True)
 
 
 def _end(service: Service) -> None:

@@ -54,4 +54,5 @@ async def judge(socket: Path, token: str, *, patience: float) -> bytes:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(*sys.stdin.read().split(), Path(sys.argv[1])))
+    its_issuer, its_key = sys.stdin.read().split()
+    asyncio.run(serve(its_issuer, its_key, Path(sys.argv[1])))

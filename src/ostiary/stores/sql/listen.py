@@ -5,7 +5,6 @@ import logging
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
 from sqlalchemy.engine import URL
 
 from ostiary.errors import OstiaryError
