@@ -180,20 +180,31 @@ class Load:
     # -------------------------------------------------------------------------------------------- a watch
 
     def _watch(self, held: Held) -> None:
-        """Show a session that is over to everybody, again and again, until everybody refuses it."""
-        shown = replace(held)
-        end = time.monotonic() + LEASE + 1.0
-        self._spawn(self._until_refused(partial(self.asking.check, shown), 6, end), name="watch")
-        if shown.access:
-            for checker in self.asking.stack.checkers:
-                show = partial(self.asking.verify, shown, checker)
-                self._spawn(self._until_refused(show, 2, end), name="watch")
+        """Show a session that is over to everybody: to each verifier until it refuses, to the workers for a lease.
 
-    async def _until_refused(self, show: Callable[[], Coroutine[Any, Any, Outcome]], times: int, end: float) -> None:
+        A request reaches one worker or another, so a few refusals in a row say little of all of them.
+        """
+        shown = replace(held)
+        end = time.monotonic() + LEASE + 0.3
+        self._spawn(self._show(partial(self.asking.check, shown), refusals=12, then_every=0.15, end=end), name="watch")
+        for checker in self.asking.stack.checkers if shown.access else ():
+            show = partial(self.asking.verify, shown, checker)
+            self._spawn(self._show(show, refusals=3, then_every=None, end=end), name="watch")
+
+    async def _show(
+        self,
+        show: Callable[[], Coroutine[Any, Any, Outcome]],
+        *,
+        refusals: int,
+        then_every: float | None,
+        end: float,
+    ) -> None:
         in_a_row = 0
-        while in_a_row < times and time.monotonic() < end:
+        while time.monotonic() < end:
             in_a_row = in_a_row + 1 if await show() is not Outcome.YES else 0
-            await asyncio.sleep(0.01)
+            if in_a_row >= refusals and then_every is None:
+                return
+            await asyncio.sleep(0.01 if in_a_row < refusals or then_every is None else then_every)
 
     def _spawn(self, work: Coroutine[Any, Any, None], *, name: str = "client") -> None:
         task = asyncio.create_task(work, name=name)

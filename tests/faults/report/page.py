@@ -40,7 +40,7 @@ _NOTES = """\
 
 *p99 / worst* are of the delay from the acknowledgement of a logout to the first check, sent to that kind of node, that
 was not let in, and after which none was. It is never shorter than the truth; it is longer by the time between two
-checks, some 10 ms, and by what the load takes itself, which shares the processors.
+checks, 10 to 150 ms, and by what the load takes itself, which shares the processors.
 
 *Back* is the time from when the cause was mended to when every worker and every verifier let an honest client in again.
 
