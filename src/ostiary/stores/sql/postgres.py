@@ -29,7 +29,7 @@ from ostiary.stores.sql.schema import see_version
 POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"  # not READ WRITE: that would overrule a read-only server
 
 Connection = Any
 """A connection of the driver, which has no types."""
