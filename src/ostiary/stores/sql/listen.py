@@ -5,7 +5,6 @@ import logging
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
 from sqlalchemy.engine import URL
 
 from ostiary.errors import OstiaryError
@@ -85,7 +84,7 @@ async def _until_lost(connection: Any) -> None:  # noqa: ANN401 - the driver has
         lost.set()
 
     connection.add_termination_listener(lose)
-    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    with suppress(*server.FAILURES):
         while not lost.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PING_EVERY):

@@ -18,7 +18,7 @@ import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
-from ostiary.errors import Unavailable
+from ostiary.errors import Misconfigured, Unavailable
 from ostiary.stores.bell import Bell
 from ostiary.stores.sql import server
 from ostiary.stores.sql.commit import decided
@@ -171,7 +171,7 @@ class PostgresLink:
             try:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
-            except (asyncpg.PostgresError, OSError, TimeoutError):
+            except server.FAILURES:
                 connection.terminate()
             finally:
                 await self._opening.pool.release(connection)
@@ -296,5 +296,7 @@ def _answering() -> Generator[None]:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
         raise ValueError(server.why(error)) from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except Misconfigured as error:  # it did let us in when we started
+        raise Unavailable(f"the store cannot answer: {error}") from None
+    except server.FAILURES as error:
         raise Unavailable(f"the store cannot answer: {server.why(error)}") from error

@@ -25,6 +25,15 @@ _SETTINGS: Final = {
 }
 
 
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver was told a moment ago that the server ends the connection
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises when the server, or the way to it, fails."""
+
 _MAY_ALL: Final = """
 SELECT bool_and(has_table_privilege(name, privilege))
        AND has_sequence_privilege(pg_get_serial_sequence('events', 'id'), 'USAGE')
@@ -64,7 +73,7 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
         raise Misconfigured("the store's URL names no host and port that there can be") from None
     except asyncpg.TargetServerAttributeNotMatched:
         raise Unavailable(f"the database {named(url)} takes no writes; name the primary") from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except FAILURES as error:
         raise Unavailable(f"the database {named(url)} cannot be reached: {why(error)}") from None
     version = connection.get_server_version()
     if version.major < OLDEST:
@@ -91,7 +100,7 @@ def answering(url: URL) -> Generator[None]:
     """Turn the driver's errors into `Unavailable`, in one line."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except FAILURES as error:
         raise Unavailable(f"the database {named(url)} cannot answer: {why(error)}") from None
 
 
@@ -135,5 +144,7 @@ def why(error: BaseException) -> str:
             return strerror
         case TimeoutError():
             return "it does not answer in time"
+        case asyncpg.InternalClientError():
+            return "it has just ended the connection"
         case _:
             return str(error).partition("\n")[0] or type(error).__name__
