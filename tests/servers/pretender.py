@@ -2,14 +2,14 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
 Answer = Callable[[socket.socket], None]
 
 
 @contextmanager
-def pretending(answer: Answer) -> Iterator[int]:
+def pretending(answer: Answer) -> Generator[int]:
     """Listen on a port, which is returned, and give each caller the answer. Then nothing more is said to them."""
     callers: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:

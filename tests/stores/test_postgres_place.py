@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -34,7 +34,7 @@ def pretended(answer: Callable[..., None]) -> AbstractContextManager[str]:
     """Return the URL of somebody who only pretends."""
 
     @contextmanager
-    def url() -> Iterator[str]:
+    def url() -> Generator[str]:
         with pretending(answer) as port:
             yield f"postgresql://u:{SECRET}@127.0.0.1:{port}/db"
 

@@ -33,7 +33,11 @@ async def get(place: Place, path: str, key: str, **headers: str) -> httpx.Respon
 
 
 async def start(place: Place, key: str) -> str:
-    """Return what a verifier that has read the snapshot goes on after."""
+    """Return what a verifier goes on after that has read the snapshot, once all is in it that was written before."""
+    async with place.store.read() as tx:
+        head = await tx.feed.head()
+    while place.auth.floors.head != head:
+        await asyncio.sleep(0.001)
     out = (await get(place, "/auth/feed/snapshot", key)).json()
     return f"{out['incarnation']}:{out['seq']}"
 

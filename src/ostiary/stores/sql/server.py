@@ -41,6 +41,12 @@ FROM unnest($1::text[]) AS name, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[])
 """
 
 
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
+"""What is acknowledged is on the disk, whatever a role or a database is set to. A stricter setting stays."""
+
+
 async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
     """Connect to a server that takes writes.
 
@@ -73,6 +79,8 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
     if version.major < OLDEST:
         connection.terminate()
         raise Misconfigured(f"the database {named(url)} is PostgreSQL {version.major}; {OLDEST} or later is needed")
+    with answering(url):
+        await connection.execute(_DURABLE)
     return connection
 
 
