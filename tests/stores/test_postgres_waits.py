@@ -75,8 +75,8 @@ async def test_more_writers_than_connections(postgres: Postgres, postgres_url: s
     assert most <= 3 + 1  # and the one that listens
 
 
-async def test_no_turn_in_time(postgres_url: str) -> None:
-    """Who gets no turn to write within their patience is refused; whoever writes already is not disturbed."""
+async def test_no_connection_in_time(postgres_url: str) -> None:
+    """Who gets no turn to write within their patience is refused; whoever has one is not disturbed."""
     async with opened(postgres_url, patience=0.3, connections=4) as store:
         async with store.write() as one, store.write() as other:
             await given.put(one, "one", Counter(count=1, at=NOW))

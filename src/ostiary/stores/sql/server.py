@@ -82,7 +82,7 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
     try:
         with answering(url):
             await connection.execute(_DURABLE)
-    except BaseException:
+    except BaseException:  # who is cancelled here leaves no connection behind
         connection.terminate()
         raise
     return connection
