@@ -122,7 +122,7 @@ class Load:
             await asyncio.sleep(client.chance.uniform(0.2, 0.6))
 
     async def _check(self, client: Client, held: Held) -> None:
-        ghost = client.chance.random() < 0.1 and self.ghosts and client.chance.choice(self.ghosts)
+        ghost = client.chance.choice(self.ghosts) if client.chance.random() < 0.1 and self.ghosts else None
         shown = ghost or held
         checkers = self.asking.stack.checkers
         if shown.access and client.chance.random() < 0.5:
