@@ -4,7 +4,7 @@ PYTHON ?= python3
 STAMP  := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test faults check mypy pyright bench clean lock
+.PHONY: help serve demo test check mypy pyright bench faults clean lock
 
 # Install Debian packages when we may; else say how. Servers they bring are not started: we want the programs.
 define apt
@@ -31,11 +31,6 @@ test: $(STAMP)  ## run the tests (they start their own PostgreSQL and Redis)
 	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
 	.venv/bin/pytest
 
-faults: $(STAMP)  ## break everything under load, and write the fault report (SEED=1)
-	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
-	@command -v cc >/dev/null || { $(call apt,gcc libc6-dev); }
-	.venv/bin/python -m tests.faults.report $(if $(SEED),--seed $(SEED))
-
 check: $(STAMP)  ## lint, format, types and layers
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -51,6 +46,11 @@ pyright: $(STAMP)
 bench: $(STAMP)  ## measure speed (needs wrk)
 	@command -v wrk >/dev/null || { $(call apt,wrk); }
 	.venv/bin/python -m bench
+
+faults: $(STAMP)  ## break everything under load, and write the fault report (SEED=1)
+	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
+	@command -v cc >/dev/null || { $(call apt,gcc libc6-dev); }
+	.venv/bin/python -m tests.faults.report $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove .venv, caches and build output; never data
 	rm -rf .venv .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -1,36 +1,46 @@
 """A figure, its target, and how it is measured: several rounds that take turns, and the median of the ratios."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-ROUNDS = 15
+QUICK = bool(os.environ.get("BENCH_QUICK"))
+"""Whether to measure little, to see that everything runs. Such figures are worth nothing."""
+
+ROUNDS = 3 if QUICK else 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured ratio. `at_most` or `at_least` is its target."""
+    """One measured number: a ratio, if it has no unit. `at_most` or `at_least` is its target."""
 
     name: str
-    ratio: float
+    value: float
     spread: tuple[float, float]
     detail: str
+    unit: str = ""
     at_most: float | None = None
     at_least: float | None = None
 
     @property
     def holds(self) -> bool:
         """Whether the target is met."""
-        return (self.at_most is None or self.ratio <= self.at_most) and (
-            self.at_least is None or self.ratio >= self.at_least
+        return (self.at_most is None or self.value <= self.at_most) and (
+            self.at_least is None or self.value >= self.at_least
         )
 
     def __str__(self) -> str:
-        target = f"<= {self.at_most}" if self.at_most is not None else f">= {self.at_least}"
-        verdict = "holds" if self.holds else "MISSED"
         spread = "[{:.2f} to {:.2f}]".format(*self.spread)
-        return f"{self.name:<46} {self.ratio:6.2f}  {spread}  target {target:<7} {verdict:<7} {self.detail}"
+        return f"{self.name:<46} {self.value:7.2f}{self.unit:<3} {spread:<20} {self._verdict:<20} {self.detail}"
+
+    @property
+    def _verdict(self) -> str:
+        if self.at_most is None and self.at_least is None:
+            return "no target"
+        target = f"<= {self.at_most:g}" if self.at_most is not None else f">= {self.at_least:g}"
+        return f"target {target:<7} {'holds' if self.holds else 'MISSED'}"
 
 
 def ratio_of_times(
@@ -44,7 +54,7 @@ def ratio_of_times(
     mine, bare = (statistics.median(side) / calls * 1e6 for side in zip(*pairs, strict=True))
     return Figure(
         name=name,
-        ratio=statistics.median(ratios),
+        value=statistics.median(ratios),
         spread=(ratios[0], ratios[-1]),
         detail=f"{mine:.2f} µs against {bare:.2f} µs",
         at_most=at_most,

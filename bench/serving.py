@@ -10,21 +10,19 @@ import json
 import os
 import re
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.figure import Figure
+from bench.figure import QUICK, Figure
+from bench.process import free_port, running
 
-ROUNDS = 21
+ROUNDS = 3 if QUICK else 21
 SECONDS = 1
 CONNECTIONS = 32
 PASSWORD = "a lantern in the harbour"
@@ -64,31 +62,13 @@ def figures() -> Iterator[Figure]:
 @contextlib.contextmanager
 def _served(app: str, folder: str) -> Generator[Server]:
     """Serve one of the two applications with one worker, on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    command = [
-        *_on(0),
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "asgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    command += ["--workers", "1", "--no-access-log", "--log-level", "warning", "--factory", f"bench.app:{app}"]
-    settings = {"BENCH_STORE": str(Path(folder) / "bench.db"), "BENCH_ISSUER": origin}
-    server = subprocess.Popen(command, env={**os.environ, **settings}, start_new_session=True)
-    try:
-        _until_ready(port)
-        yield Server(origin, _child(server.pid))
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(10)
+    command = [*_on(0), sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", "1", "--no-access-log", "--log-level", "warning"]
+    command += ["--factory", f"bench.app:{app}"]
+    with running(command, port, {"BENCH_STORE": str(Path(folder) / "bench.db"), "BENCH_ISSUER": origin}) as server:
+        yield Server(origin, _child(server))
 
 
 def _on(place: int) -> list[str]:
@@ -105,14 +85,6 @@ def _child(process: int) -> int:
 def _processor_seconds(process: int) -> float:
     """Return the processor time that a process has used, to the nanosecond: all its threads together."""
     return sum(int(spent.read_text().split()[0]) for spent in Path(f"/proc/{process}/task").glob("*/schedstat")) / 1e9
-
-
-def _until_ready(port: int) -> None:
-    for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    sys.exit("the server did not start")
 
 
 def _carriers(origin: str) -> tuple[str, str]:
@@ -140,7 +112,7 @@ def _figure(name: str, guarded: Server, bare: Server, header: str) -> Figure:
     by_cost = statistics.median(theirs.cost / ours.cost for ours, theirs in pairs)
     return Figure(
         name=f"{name} / unprotected",
-        ratio=statistics.median(ratios),
+        value=statistics.median(ratios),
         spread=(ratios[0], ratios[-1]),
         detail=f"{ours:,.0f} against {theirs:,.0f} requests/s; "
         f"by processor time {by_cost:.2f}: {cost:.1f} µs against {bare_cost:.1f} µs",

@@ -88,7 +88,7 @@ def _verbs(costs: Costs) -> Table:
 
 def _feed(costs: Costs, loads: Sequence[Load]) -> Table:
     head = ("users a day", "guards", "requests/s", "feed rows/s", "bytes/s, a guard", "bytes/s, all", "floors",
-            "their memory", "in a snapshot", "its JSON", "start")  # fmt: skip
+            "their memory", "as JSON", "in the store's snapshot", "start")  # fmt: skip
     rows = []
     for load, (_, guards) in zip(loads, SIZES, strict=True):
         start = load.kept * (costs.read + costs.start)
@@ -96,7 +96,7 @@ def _feed(costs: Costs, loads: Sequence[Load]) -> Table:
             _count(load.users), _count(guards), _count(load.requests), _count(load.rows),
             _bytes(load.rows * costs.row_bytes), _bytes(load.rows * costs.row_bytes * guards),
             _count(load.floors), _bytes(load.floors * costs.floor_bytes),
-            _count(load.kept), _bytes(load.kept * costs.snapshot_bytes), _time(start),
+            _bytes(load.floors * costs.snapshot_bytes), _count(load.kept), _time(start),
         ))  # fmt: skip
     fitting = PATIENCE.total_seconds() / costs.read
     users = fitting / loads[-1].kept * loads[-1].users

@@ -18,7 +18,7 @@ import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
-from ostiary.errors import Unavailable
+from ostiary.errors import Misconfigured, Unavailable
 from ostiary.stores.bell import Bell
 from ostiary.stores.sql import server
 from ostiary.stores.sql.commit import decided
@@ -30,7 +30,7 @@ from ostiary.stores.sql.schema import see_version
 POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"  # not READ WRITE: that would overrule a read-only server
 
 _READING: Final = 2
 """Connections that are left to those who read, and so to the follower, however many wait for a row that is held."""
@@ -296,5 +296,7 @@ def _answering() -> Generator[None]:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
         raise ValueError(server.why(error)) from None
+    except Misconfigured as error:  # it did let us in when we started
+        raise Unavailable(f"the store cannot answer: {error}") from None
     except server.FAILURES as error:
         raise Unavailable(f"the store cannot answer: {server.why(error)}") from error

@@ -15,15 +15,6 @@ from ostiary.stores.sql.schema import VERSION_TABLE, metadata
 OLDEST: Final = 15
 """The oldest PostgreSQL that is known to do."""
 
-FAILURES: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # asked of a connection that was told its end and has not seen it yet
-    OSError,
-    TimeoutError,
-)
-"""How the driver says that a question was not answered."""
-
 _SETTINGS: Final = {
     "application_name": "ostiary",
     "client_encoding": "UTF8",
@@ -33,6 +24,15 @@ _SETTINGS: Final = {
     "lock_timeout": "5s",
 }
 
+
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver was told a moment ago that the server ends the connection
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises when the server, or the way to it, fails."""
 
 _MAY_ALL: Final = """
 SELECT bool_and(has_table_privilege(name, privilege))
@@ -79,8 +79,12 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
     if version.major < OLDEST:
         connection.terminate()
         raise Misconfigured(f"the database {named(url)} is PostgreSQL {version.major}; {OLDEST} or later is needed")
-    with answering(url):
-        await connection.execute(_DURABLE)
+    try:
+        with answering(url):
+            await connection.execute(_DURABLE)
+    except BaseException:  # who is cancelled here leaves no connection behind
+        connection.terminate()
+        raise
     return connection
 
 
@@ -144,5 +148,7 @@ def why(error: BaseException) -> str:
             return strerror
         case TimeoutError():
             return "it does not answer in time"
+        case asyncpg.InternalClientError():
+            return "it has just ended the connection"
         case _:
             return str(error).partition("\n")[0] or type(error).__name__
