@@ -1,6 +1,7 @@
 """The application of one worker process."""
 
 import asyncio
+import logging
 import os
 import signal
 import threading
@@ -9,20 +10,25 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
-from ostiary.asgi import Door, Receive, Scope, Send, respond
+from ostiary.asgi import App, Door, Receive, Scope, Send, respond
+from ostiary.auth import Auth
+from ostiary.errors import Unavailable
 from ostiary.server import log
 from ostiary.server.data import open_auth
 from ostiary.server.settings import Settings
 from ostiary.web.metrics import Metrics
 from ostiary.web.problem import NOT_FOUND, Problem
 
+logger = logging.getLogger("ostiary.server")
+
 VARIABLE: Final = "_OSTIARY_SETTINGS"
 """The environment variable in which a worker finds its settings, as JSON. A URL in them may hold a password."""
 
 _LOOK_EVERY: Final = 1.0
+_TRY_EVERY: Final = 0.5
 
 
-def load() -> Door:
+def load() -> App:
     """Make the application from the settings that the parent left. Granian calls this in each worker."""
     settings = Settings.from_json(os.environ[VARIABLE])
     log.configure(level=settings.log_level, form=settings.log_format)
@@ -35,13 +41,39 @@ def load() -> Door:
             _at_the_signal(auth.relay.close)
         await not_found(scope, receive, send)
 
-    return Door(inside, auth, service=True, metrics=metrics)
+    door = Door(inside, auth, service=True, metrics=metrics)
+
+    async def outside(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _start(auth)
+        await door(scope, receive, send)
+
+    return outside
 
 
 async def not_found(scope: Scope, _: Receive, send: Send) -> None:
     """Answer what no route of the service answers."""
     if scope["type"] == "http":
         await respond(Problem(NOT_FOUND).response(), scope, send)
+
+
+async def _start(auth: Auth) -> None:
+    """Start, however long the store is away. At the service's own start the parent has seen that all can be used.
+
+    A worker that gave up would be started again, and given up on: granian ends all workers when one of them ends twice
+    within seconds. One that died while the store was away would so take with it those that are waiting for it.
+    """
+    said = ""
+    while True:
+        try:
+            await auth.start()
+        except Unavailable as error:
+            if str(error) != said:
+                said = str(error)
+                logger.warning("a worker cannot start yet: %s", said)
+            await asyncio.sleep(_TRY_EVERY)
+        else:
+            return
 
 
 def _at_the_signal(close: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ Whether something is over is known only within bounds: *surely*, from the moment
 from the moment somebody first asked for one.
 """
 
-# ruff: noqa: E501 - tables
+
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

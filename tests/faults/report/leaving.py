@@ -17,6 +17,8 @@ async def hang_ups(load: Load, chance: random.Random) -> None:
     """Let clients go a thousand times, and have each of them show afterwards that it is in."""
     asking = load.asking
     guests = [guest for guest in [await _enter(load, number) for number in range(GUESTS)] if guest is not None]
+    if not guests:
+        return  # the service is gone: that is seen elsewhere
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def go() -> None:

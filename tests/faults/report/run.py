@@ -86,7 +86,8 @@ class Run:
         else:
             back = await self._back(fault)
             await asyncio.sleep(MARGIN)
-        await self._roll_call()
+        if skipped or back is not None:
+            await self._roll_call()
         trial = Trial(fault=fault.name, begin=begin, end=time.monotonic(), back=back, skipped=skipped)
         self.trials.append(trial)
         return trial
@@ -200,4 +201,6 @@ async def run(
             trial = await under_load.try_(fault)
             back = trial.skipped or ("NOT BACK" if trial.back is None else f"back after {trial.back:.2f} s")
             tell(f"{fault.name}: {back}")
+            if not trial.skipped and trial.back is None:
+                break  # nothing that came after would mean anything
         return under_load.report()
