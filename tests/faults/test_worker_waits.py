@@ -44,3 +44,19 @@ def _ready(service: Service) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_told_to_stop_while_it_waits(tmp_path: Path) -> None:
+    """A service one of whose workers waits for the store stops as fast as any."""
+    with Postgres() as postgres:
+        service = Service(tmp_path / "data", workers=2, environ={"OSTIARY_STORE": postgres.database()})
+        with service:
+            postgres.kill()
+            os.kill(service.workers_of()[0], signal.SIGKILL)
+            time.sleep(TWICE)
+            told_at = time.monotonic()
+            code = service.stop()
+            took = time.monotonic() - told_at
+
+    assert code == 0
+    assert took < 5

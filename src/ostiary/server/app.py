@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -61,17 +62,22 @@ async def _start(auth: Auth) -> None:
     """Start, however long the store is away. At the service's own start the parent has seen that all can be used.
 
     A worker that gave up would be started again, and given up on: granian ends all workers when one of them ends twice
-    within seconds. One that died while the store was away would so take with it those that are waiting for it.
+    within seconds. One that died while the store was away would so take with it those that are waiting for it. Told
+    to stop meanwhile, it waits no longer: the door tries once more, and says that it cannot start.
     """
+    told = asyncio.Event()
+    _at_the_signal(told.set)
     said = ""
-    while True:
+    while not told.is_set():
         try:
             await auth.start()
         except Unavailable as error:
             if str(error) != said:
                 said = str(error)
                 logger.warning("a worker cannot start yet: %s", said)
-            await asyncio.sleep(_TRY_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TRY_EVERY):
+                    await told.wait()
         else:
             return
 

@@ -13,8 +13,6 @@ Whether something is over is known only within bounds: *surely*, from the moment
 from the moment somebody first asked for one.
 """
 
-
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
