@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import check, delay, serving
+from bench import check, delay, everywhere, growth, serving
 
-BENCHES = {"check": check, "serving": serving, "delay": delay}
+BENCHES = {"check": check, "serving": serving, "delay": delay, "everywhere": everywhere, "growth": growth}
 
 
 def main(names: list[str]) -> int:
