@@ -200,7 +200,8 @@ class Entries:
         async def read() -> None:
             last = "0"
             while True:
-                for _, entries in await redis.xread({"bench": last}, block=1000) or ():
+                found: Any = await redis.xread({"bench": last}, block=1000)
+                for _, entries in found or ():
                     for last, fields in entries:  # noqa: B007 - the next question begins after it
                         arrived(int(fields[b"number"]))
 
@@ -220,6 +221,6 @@ class Datagrams:
     async def watching(self, arrived: Arrived) -> AsyncGenerator[None]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
             ear.bind(str(self.folder / f"{os.getpid()}.ear"))
-            ear.setblocking(False)
+            ear.settimeout(0)
             asyncio.get_running_loop().add_reader(ear, lambda: arrived(int(ear.recv(16))))
             yield

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import asyncpg
+
 from bench.scale import database, memory, postgres
 from bench.scale.behaviour import Behaviour
 from bench.scale.costs import Costs
@@ -35,7 +37,7 @@ def main() -> int:
 
 
 async def _where(url: str) -> str:
-    connection = await postgres.connect(url)
+    connection: postgres.Connection = await asyncpg.connect(url)
     server = str(await connection.fetchval("SHOW server_version")).split()[0]
     on = await connection.fetchval("SELECT current_setting('fsync') || '/' || current_setting('synchronous_commit')")
     await connection.close()

@@ -56,7 +56,7 @@ class Load:
     """Floors in the memory of each guard: the mean."""
     most_floors: float
     kept: float
-    """Floors of a snapshot: everything the feed still keeps."""
+    """Floors of a snapshot of the store: everything the feed still keeps."""
 
     @property
     def appends(self) -> float:

@@ -53,13 +53,7 @@ class Verb:
     alone: float
     """Seconds, one after the other; the median."""
     at_once: float
-    """How many in a second, several at once, when only what appends to the feed takes the head's lock."""
-    in_line: float
-    """How many in a second, several at once, when every write takes the head's lock first."""
-    held: Spread
-    """How long one transaction holds the head's lock when every write takes it first."""
-    trips: float
-    """Round trips to the database in that time."""
+    """How many in a second, several at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +86,7 @@ class Costs:
     seen_wal: float
     """Seconds, and bytes of WAL, to write down the last use of one session among many."""
     turn: Spread
-    """One turn of the head's lock, from one commit to the next, while others wait: taken just before the append."""
+    """One turn of the head's lock, from one commit to the next, while others wait for it."""
     trips: float
     """Round trips to the database in one turn."""
     commits: float

@@ -12,11 +12,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from bench.scale import verbs
 from bench.scale.costs import Spread, spread
-from bench.scale.postgres import CHANNEL, Connection, PostgresStore, connect, drop_schema, make_schema
+from bench.scale.postgres import Connection, CountingStore, Tally, database
 from bench.scale.verbs import AT_ONCE, TOGETHER, Act, Town
 from ostiary.core.floor import NONE_IS_GOOD, Floor
+from ostiary.stores.sql.listen import CHANNEL
 from ostiary.stores.sql.schema import feed
 
 ROUNDS = 5
@@ -25,28 +28,21 @@ FLOORS = 100_000
 
 async def measured(url: str, folder: Path) -> dict[str, Any]:
     """Return the costs of the database, by the names of `Costs`."""
-    schema = f"ostiary_bench_{secrets.token_hex(4)}"
-    await make_schema(url, schema)
-    try:
-        watch = await connect(url, schema)
-        free = await verbs.town(url, schema, folder, in_line=False)
-        line = await verbs.town(url, schema, folder, in_line=True, like=free)
-        measured_verbs = [await verbs.measured(free, line, watch, name) for name in verbs.VERBS]
-        await line.auth.stop()
+    async with database(url) as ours:
+        watch: Connection = await asyncpg.connect(ours)
+        town = await verbs.town(ours, watch, folder)
         costs = {
             "fsync": _fsync(folder),
-            "verbs": tuple(measured_verbs),
-            **await _head(url, schema),
-            **await _commits(url, schema),
-            **await _seen(free, watch),
-            **await _questions(free),
-            "told": await _told(url, schema),
-            "read": await _read(free, watch),
+            "verbs": tuple([await verbs.measured(town, watch, name) for name in verbs.VERBS]),
+            **await _head(town),
+            **await _commits(ours),
+            **await _seen(town, watch),
+            **await _questions(town, watch),
+            "told": await _told(ours),
+            "read": await _read(town, watch),
         }
-        await free.auth.stop()
+        await town.auth.stop()
         await watch.close()
-    finally:
-        await drop_schema(url, schema)
     return costs
 
 
@@ -61,33 +57,29 @@ def _fsync(folder: Path) -> float:
     return statistics.median(times)
 
 
-async def _head(url: str, schema: str) -> dict[str, Any]:
+async def _head(town: Town) -> dict[str, Any]:
     """Measure how fast the head's lock goes round when somebody always waits for it: from one commit to the next.
 
-    Each holder does what a logout does under the lock: it takes `seq`, appends, tells, and commits.
+    Each holder does what a logout does under the lock: it takes `seq`, appends, and commits, which tells.
     """
-    stores = [PostgresStore(url, schema, in_line=False, connections=1) for _ in range(AT_ONCE)]
-    for store in stores:
-        await store.open()
-    rounds = [await _turns(stores) for _ in range(ROUNDS)]
-    for store in stores:
-        await store.close()
+    town.store.tally = Tally()
+    rounds = [await _turns(town.store) for _ in range(ROUNDS)]
     return {
         "turn": spread(sorted(rounds, key=statistics.mean)[ROUNDS // 2]),
-        "trips": statistics.mean(stores[0].tally.trips),
+        "trips": town.store.tally.statements / town.store.tally.writes + 1,  # and the commit
     }
 
 
-async def _turns(stores: Sequence[PostgresStore]) -> list[float]:
+async def _turns(store: CountingStore) -> list[float]:
     commits: list[float] = []
 
-    async def work(store: PostgresStore) -> None:
+    async def work() -> None:
         for _ in range(TOGETHER // 4):
             async with store.write() as tx:
                 await tx.feed.append([Floor(secrets.token_urlsafe(16), NONE_IS_GOOD, datetime.now(UTC))])
             commits.append(time.perf_counter())
 
-    await asyncio.gather(*(work(store) for store in stores))
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
     steady = sorted(commits)[AT_ONCE:-AT_ONCE]
     return [later - earlier for earlier, later in pairwise(steady)]
 
@@ -104,9 +96,9 @@ async def _seen(town: Town, watch: Connection) -> dict[str, float]:
     return {"seen": statistics.median(times), "seen_wal": (await verbs.wal(watch) - start) / TOGETHER / ROUNDS}
 
 
-async def _commits(url: str, schema: str) -> dict[str, float]:
+async def _commits(url: str) -> dict[str, float]:
     """Measure commits of one row, several at once: each on its own row, with a NOTIFY, and all on the head's."""
-    workers = [await connect(url, schema) for _ in range(AT_ONCE)]
+    workers: list[Connection] = [await asyncpg.connect(url) for _ in range(AT_ONCE)]
     for n in range(AT_ONCE):
         await workers[0].execute("INSERT INTO documents (name, version, body) VALUES ($1, 0, '')", f"row{n}")
 
@@ -134,7 +126,7 @@ async def _commits(url: str, schema: str) -> dict[str, float]:
     return {name: statistics.median(each[name] for each in rounds) for name in ways}
 
 
-async def _questions(town: Town) -> dict[str, float]:
+async def _questions(town: Town, watch: Connection) -> dict[str, float]:
     """Measure a follower's round that finds nothing new, and what a guard asks about a cookie."""
     issued = await town.login()
     store = town.store
@@ -152,23 +144,26 @@ async def _questions(town: Town) -> dict[str, float]:
             assert session is not None
             await tx.users.get(session.user_id)
 
-    idle = store._idle  # noqa: SLF001 - the connection that the next to come will get
-    pid = idle._queue[-1].get_server_pid()  # type: ignore[attr-defined]  # noqa: SLF001 - same
-    poll_cpu = await _cpu(pid, poll)
+    for _ in range(50):
+        await poll()
+    ours = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ostiary'"
+    pids = [int(row["pid"]) for row in await watch.fetch(ours)]
+    times.clear()
+    poll_cpu = await _cpu(pids, poll)
     return {
         "poll": statistics.median(times),
         "poll_cpu": poll_cpu,
-        "ask_cpu": await _cpu(pid, ask),
-        "connection_bytes": _private(pid),
+        "ask_cpu": await _cpu(pids, ask),
+        "connection_bytes": statistics.mean(_private(pid) for pid in pids),
     }
 
 
-async def _cpu(pid: int, work: Act, times: int = 3000) -> float:
-    """Return the processor time that one process of the database takes for one of many. It must be on this machine."""
-    before = _ticks(pid)
+async def _cpu(pids: Sequence[int], work: Act, times: int = 3000) -> float:
+    """Return the time that these processes of the database compute for one of many. They must be on this machine."""
+    before = sum(map(_ticks, pids))
     for _ in range(times):
         await work()
-    return (_ticks(pid) - before) / os.sysconf("SC_CLK_TCK") / times
+    return (sum(map(_ticks, pids)) - before) / os.sysconf("SC_CLK_TCK") / times
 
 
 def _ticks(pid: int) -> int:
@@ -181,9 +176,10 @@ def _private(pid: int) -> float:
     return sum(int(line.split()[1]) * 1024.0 for line in lines if line.startswith("Private_"))
 
 
-async def _told(url: str, schema: str) -> Spread:
+async def _told(url: str) -> Spread:
     """Measure how long a listener waits for the news, from the commit's answer. None is earlier than that answer."""
-    listener, teller = await connect(url, schema), await connect(url, schema)
+    listener: Connection = await asyncpg.connect(url)
+    teller: Connection = await asyncpg.connect(url)
     heard = asyncio.Event()
     await listener.add_listener(CHANNEL, lambda *_: heard.set())
     times = []

@@ -3,7 +3,7 @@
 import gc
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,59 +18,64 @@ from ostiary.core.policy import WEB
 from ostiary.core.session import Session
 from ostiary.core.token import AccessToken
 from ostiary.core.user import User
+from ostiary.feed.wire import FloorOut, SnapshotOut, event
 from ostiary.system import SystemClock, SystemEntropy
 
 MANY = 50_000
 ROUNDS = 5
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+INCARNATION = "Zm9yIHRoZSBiZW5jaA.00000001.16384"  # as long as PostgreSQL's
 ROLES = ("reader", "writer", "admin")
-
-
-class Row(msgspec.Struct):
-    """A floor as it goes over the wire: `GET /auth/feed` and `/auth/feed/snapshot`."""
-
-    seq: int
-    sid: str
-    floor: int
-    until: int
 
 
 def measured(folder: Path) -> dict[str, Any]:
     """Return what memory and time a guard needs, by the names of `Costs`."""
-    rows = [Row(seq, _sid(), NONE_IS_GOOD, int(NOW.timestamp()) + seq % 600) for seq in range(1, MANY + 1)]
-    encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(list[Row])
-    event = b"id: %d\ndata: %s\n\n" % (rows[-1].seq, encoder.encode(rows[-1]))
-    text = encoder.encode(rows)
-    entries = [Entry(row.seq, _floor(row)) for row in rows]
-    snapshot = Snapshot(Head("bench", MANY), tuple(_floor(row) for row in rows))
+    floors = tuple(Floor(_sid(), NONE_IS_GOOD, NOW + timedelta(seconds=seq % 600)) for seq in range(MANY))
+    entries = [Entry(seq, floor) for seq, floor in enumerate(floors, 1)]
+    text = _written(floors)
 
     def started() -> Floors:
         floors = Floors(WEB)
-        floors.start(Snapshot(Head("bench", 0), ()), asked_at=0.0, elapsed=0.0)
+        floors.start(Snapshot(Head(INCARNATION, 0), ()), asked_at=0.0, elapsed=0.0)
         return floors
 
     return {
-        "row_bytes": len(event),
+        "row_bytes": len(event(Head(INCARNATION, MANY), FloorOut.of(floors[-1]))),
         "snapshot_bytes": len(text) / MANY,
         "apply": _seconds(lambda: started().apply(entries, elapsed=1.0)),
-        "start": _seconds(lambda: Floors(WEB).start(snapshot, asked_at=1.0, elapsed=1.0)),
-        "build": _seconds(lambda: encoder.encode(rows)),
-        "parse": _seconds(lambda: [_floor(row) for row in decoder.decode(text)]),
-        "floor_bytes": _floor_bytes(text),
+        "start": _seconds(lambda: _taken_in(Snapshot(Head(INCARNATION, MANY), floors))),
+        "build": _seconds(lambda: _written(floors)),
+        "parse": _seconds(lambda: _read(text)),
+        "floor_bytes": _bytes(lambda: _taken_in(_read(text))),  # names and times are held by nobody else
         **_entry_bytes(folder),
     }
 
 
-def _floor_bytes(text: bytes) -> float:
-    """Read a snapshot and take it in: the floors, their names and their times are all held by nobody else."""
+def _written(floors: Sequence[Floor]) -> bytes:
+    """Write a snapshot as a process that serves the feed does it."""
+    return msgspec.json.encode(
+        SnapshotOut(
+            incarnation=INCARNATION,
+            seq=MANY,
+            issuer="https://id.example",
+            lease=WEB.lease.total_seconds(),
+            access_life=WEB.access_life.total_seconds(),
+            leeway=WEB.leeway.total_seconds(),
+            floors=tuple(FloorOut.of(floor) for floor in floors),
+            documents=(),
+        )
+    )
 
-    def held() -> Floors:
-        floors = Floors(WEB)
-        rows = msgspec.json.decode(text, type=list[Row])
-        floors.start(Snapshot(Head("bench", MANY), tuple(_floor(row) for row in rows)), asked_at=1.0, elapsed=1.0)
-        return floors
 
-    return _bytes(held)
+def _read(text: bytes) -> Snapshot:
+    snapshot = msgspec.json.decode(text, type=SnapshotOut)
+    return Snapshot(snapshot.read(), tuple(floor.read() for floor in snapshot.floors))
+
+
+def _taken_in(snapshot: Snapshot) -> Floors:
+    floors = Floors(WEB)
+    floors.start(snapshot, asked_at=1.0, elapsed=1.0)
+    return floors
 
 
 def _entry_bytes(folder: Path) -> dict[str, float]:
@@ -136,10 +141,6 @@ def _sid() -> str:
 
 def _digest() -> bytes:
     return _entropy.bytes(32)
-
-
-def _floor(row: Row) -> Floor:
-    return Floor(row.sid, row.floor, datetime.fromtimestamp(row.until, UTC))
 
 
 def _session() -> tuple[Session, User]:

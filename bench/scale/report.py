@@ -16,12 +16,11 @@ SIZES = ((10**3, 10), (10**4, 10), (10**5, 10), (10**6, 100), (10**7, 1000), (10
 TRIPS = (timedelta(0), timedelta(milliseconds=0.2), timedelta(milliseconds=1))
 """Round trips to the database, besides what loopback costs: the same machine, the same hall, another zone."""
 HEADS = (1, 4, 16)
+PATIENCE = timedelta(seconds=5)
+"""How long `SqlStore` waits for the answer to one statement, if it is not told otherwise."""
 GATHER = 0.05
 CONNECTIONS = 2
 """Of each guard to the database: one that listens, one that asks."""
-BATCHES = 1 / 15
-PURGES = 1 / 60
-"""Transactions of each guard in a second, whoever comes: last uses are written down, and what is over is purged."""
 
 
 def tables(costs: Costs, behaviour: Behaviour, policy: Policy) -> Iterable[Table]:
@@ -29,9 +28,9 @@ def tables(costs: Costs, behaviour: Behaviour, policy: Policy) -> Iterable[Table
     yield _measured(costs)
     yield _verbs(costs)
     loads = [rush(behaviour, policy, users=users, seed=SEED) for users, _ in SIZES]
-    yield _feed(costs, policy, loads)
+    yield _feed(costs, loads)
     alone = visited(behaviour, policy, guards=1, seed=SEED)
-    yield from _locks(costs, loads, alone.seen)
+    yield from _locks(costs, loads)
     yield _incident(costs, behaviour, loads)
     yield _database(costs, loads, alone.seen)
     yield _polls(costs)
@@ -69,8 +68,7 @@ def _measured(costs: Costs) -> Table:
 
 
 def _verbs(costs: Costs) -> Table:
-    head = ("verb", "write tx", "statements", "rows", "feed rows", "WAL B", "WAL B, cold", "alone", "/s at once",
-            "/s in line")  # fmt: skip
+    head = ("verb", "write tx", "statements", "rows", "feed rows", "WAL B", "WAL B, cold", "alone", "/s at once")
     rows = [
         (
             verb.name,
@@ -79,7 +77,6 @@ def _verbs(costs: Costs) -> Table:
             f"{verb.wal_cold:,.0f}",
             _time(verb.alone),
             f"{verb.at_once:,.0f}",
-            f"{verb.in_line:,.0f}",
         )
         for verb in costs.verbs
     ]
@@ -89,9 +86,9 @@ def _verbs(costs: Costs) -> Table:
 # ------------------------------------------------------------------------------------------------ simulated
 
 
-def _feed(costs: Costs, policy: Policy, loads: Sequence[Load]) -> Table:
+def _feed(costs: Costs, loads: Sequence[Load]) -> Table:
     head = ("users a day", "guards", "requests/s", "feed rows/s", "bytes/s, a guard", "bytes/s, all", "floors",
-            "their memory", "in a snapshot", "its JSON", "start")  # fmt: skip
+            "their memory", "as JSON", "in the store's snapshot", "start")  # fmt: skip
     rows = []
     for load, (_, guards) in zip(loads, SIZES, strict=True):
         start = load.kept * (costs.read + costs.start)
@@ -99,11 +96,14 @@ def _feed(costs: Costs, policy: Policy, loads: Sequence[Load]) -> Table:
             _count(load.users), _count(guards), _count(load.requests), _count(load.rows),
             _bytes(load.rows * costs.row_bytes), _bytes(load.rows * costs.row_bytes * guards),
             _count(load.floors), _bytes(load.floors * costs.floor_bytes),
-            _count(load.kept), _bytes(load.kept * costs.snapshot_bytes), _time(start),
+            _bytes(load.floors * costs.snapshot_bytes), _count(load.kept), _time(start),
         ))  # fmt: skip
-    fitting = policy.lease.total_seconds() / 2 / (costs.read + costs.start)
+    fitting = PATIENCE.total_seconds() / costs.read
     users = fitting / loads[-1].kept * loads[-1].users
-    about = f"What fits into Δ/2 is a snapshot of {_count(fitting)} floors: {_count(users)} users a day."
+    about = (
+        f"What is read within the store's patience of {PATIENCE.total_seconds():g} s is a snapshot of "
+        f"{_count(fitting)} floors: {_count(users)} users a day."
+    )
     return Table("feed", "The feed and the floors, in the busiest hour", head, rows, about)
 
 
@@ -113,60 +113,29 @@ def head_service(costs: Costs, trip: timedelta) -> Service:
     return lambda chance: drawn(costs.turn, chance) + more
 
 
-def every_write_service(costs: Costs, load: Load, trip: timedelta, *, guards: int, seen: float) -> Service:
-    """Draw the same when every write takes the lock first: the verbs as the load mixes them, and what guards write.
-
-    The shapes of the verbs were measured alone; they are stretched to the rates measured with several at once.
-    """
-    verbs = [costs.verb(name) for name in load.verbs]
-    stretch = {verb.name: 1 / (verb.in_line * verb.writes * mean(verb.held)) for verb in verbs}
-    small = costs.verb("refresh")
-    batch = seen / (guards * BATCHES) * costs.seen
-    kinds = [(verb, 0.0) for verb in verbs] + [(small, batch), (small, 0.0)]
-    weights = [load.verbs[verb.name] * verb.writes for verb in verbs] + [guards * BATCHES, guards * PURGES]
-
-    def service(chance: Random) -> float:
-        verb, more = chance.choices(kinds, weights)[0]
-        return drawn(verb.held, chance) * stretch[verb.name] + verb.trips * trip.total_seconds() + more
-
-    return service
-
-
 def _writes(costs: Costs, load: Load) -> float:
     return sum(rate * costs.verb(name).writes for name, rate in load.verbs.items())
 
 
-def _locks(costs: Costs, loads: Sequence[Load], seen_by_visit: float) -> Iterable[Table]:
-    million, guards = next((load, guards) for load, (users, guards) in zip(loads, SIZES, strict=True) if users == 10**6)
-    seen = million.visits * seen_by_visit
-    narrow, wide = "what appends", "every write"
-    services = {(narrow, trip): head_service(costs, trip) for trip in TRIPS} | {
-        (wide, trip): every_write_service(costs, million, trip, guards=guards, seen=seen) for trip in TRIPS
-    }
-    rates = {
-        narrow: [load.appends for load in loads],
-        wide: [
-            _writes(costs, load) + guards * (BATCHES + PURGES) for load, (_, guards) in zip(loads, SIZES, strict=True)
-        ],
-    }
+def _locks(costs: Costs, loads: Sequence[Load]) -> Iterable[Table]:
+    some = loads[-1]
     limits = []
-    for (way, trip), service in services.items():
-        for heads in HEADS if way == narrow and trip == TRIPS[1] else HEADS[:1]:
+    for trip in TRIPS:
+        service = head_service(costs, trip)
+        for heads in HEADS if trip == TRIPS[1] else HEADS[:1]:
             most = saturation(service, seed=SEED, locks=heads)
             half = line(most / 2, service, seed=SEED, locks=heads).delay
-            users = most / rates[way][loads.index(million)] * million.users
+            users = most / some.appends * some.users
             trips = f"{trip.total_seconds() * 1e3:g} ms"
-            limits.append((way, trips, str(heads), f"{most:,.0f}", _count(users), *_delay(half)))
-    head = ("who takes the lock", "trip", "heads", "tx/s at most", "= users a day", "p50 at half", "p99 at half")
-    yield Table("limits", "Where the head's lock saturates", head, limits)
+            limits.append((trips, str(heads), f"{most:,.0f}", _count(users), *_delay(half)))
+    bounds = ("trip", "heads", "tx/s at most", "= users a day", "p50 at half", "p99 at half")
+    yield Table("limits", "Where the head's lock saturates", bounds, limits)
 
-    delays = []
-    for at, load in enumerate(loads):
-        cells = [_count(load.users)]
-        for way in (narrow, wide):
-            cells += [_count(rates[way][at]), *_quantiles(rates[way][at], services[way, TRIPS[1]])]
-        delays.append(cells)
-    head = ("users a day", "feed tx/s", "p50", "p99", "all write tx/s", "p50", "p99")
+    delays = [
+        (_count(load.users), _count(load.appends), *_quantiles(load.appends, head_service(costs, TRIPS[1])))
+        for load in loads
+    ]
+    head = ("users a day", "feed tx/s", "p50", "p99")
     yield Table("delays", "From asking for the lock to the commit, one head, trips of 0.2 ms", head, delays)
 
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
-from bench.scale.costs import Verb, spread
-from bench.scale.postgres import Connection, PostgresStore, Tally, connect
+from bench.scale.costs import Verb
+from bench.scale.postgres import Connection, CountingStore, Tally
 from ostiary import Auth, Carrier, Issued, Principal
 from ostiary.core.policy import CHEAPEST
 from ostiary.core.session import Device
@@ -44,7 +44,7 @@ class Town:
     """An `Auth` on the database, and users who are not doing anything yet."""
 
     auth: Auth
-    store: PostgresStore
+    store: CountingStore
     users: list[str]
     strangers: "count[int]"
 
@@ -63,10 +63,10 @@ class Town:
         return who
 
 
-async def town(url: str, schema: str, folder: Path, *, in_line: bool, like: Town | None = None) -> Town:
-    """Start an `Auth`, and settle its users or share those of another."""
+async def town(url: str, watch: Connection, folder: Path) -> Town:
+    """Start an `Auth`, and settle its users."""
     entropy, clock = SystemEntropy(), SystemClock()
-    store = PostgresStore(url, schema, in_line=in_line, connections=AT_ONCE)
+    store = CountingStore(url, connections=AT_ONCE)
     auth = Auth(
         store=store,
         vault=SealedVault(master_key_file(folder / "bench.db"), entropy=entropy),
@@ -77,14 +77,12 @@ async def town(url: str, schema: str, folder: Path, *, in_line: bool, like: Town
         policy=POLICY,
     )
     await auth.start()
-    if like is not None:
-        return Town(auth, store, like.users, like.strangers)
     ada = await auth.accounts.register(email="user0@example.com", password=PASSWORD, roles=["reader", "writer"])
-    await _settle(await connect(url, schema), ada.user.id)
+    await _settle(watch, ada.user.id)
     return Town(auth, store, [ada.user.id, *(f"user-{n}" for n in range(1, USERS))], count(1))
 
 
-async def _settle(connection: Connection, like: str) -> None:
+async def _settle(watch: Connection, like: str) -> None:
     """Give the town its other users at once: as the first, with the same password."""
     for table, columns, values in (
         ("users", "id, name, roles, created_at, revision", "'user-' || n, name, roles, created_at, revision"),
@@ -96,13 +94,12 @@ async def _settle(connection: Connection, like: str) -> None:
         ),
     ):
         owner = "id" if table == "users" else "user_id"
-        await connection.execute(
+        await watch.execute(
             f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table}, generate_series(1, {USERS - 1}) n"  # noqa: S608
             f" WHERE {owner} = $1",
             like,
         )
-    await connection.execute("ANALYZE")
-    await connection.close()
+    await watch.execute("ANALYZE")
 
 
 # ------------------------------------------------------------------------------------------------ the verbs
@@ -151,25 +148,23 @@ VERBS: dict[str, Callable[[Town], Awaitable[Act]]] = {
 }
 
 
-async def measured(free: Town, line: Town, watch: Connection, name: str) -> Verb:
+async def measured(town: Town, watch: Connection, name: str) -> Verb:
     """Measure one verb: one after the other, right after checkpoints, and several at once."""
     ready = VERBS[name]
-    await _acted([await ready(free) for _ in range(20)])
-    acts = [await ready(free) for _ in range(ALONE)]
-    before, free.store.tally = await seq(watch), Tally()
+    await _acted([await ready(town) for _ in range(20)])
+    acts = [await ready(town) for _ in range(ALONE)]
+    before, town.store.tally = await seq(watch), Tally()
     start = await wal(watch)
     times = await _acted(acts)
     logged = await wal(watch) - start
-    tally, free.store.tally = free.store.tally, Tally()
+    tally, town.store.tally = town.store.tally, Tally()
     floors = await seq(watch) - before
     cold = []
-    for act in [await ready(free) for _ in range(COLD)]:
+    for act in [await ready(town) for _ in range(COLD)]:
         await watch.execute("CHECKPOINT")
         start = await wal(watch)
         await act()
         cold.append(await wal(watch) - start)
-    at_once = await _at_once(free, ready)
-    behind = await _behind(line, ready)
     return Verb(
         name=name,
         writes=tally.writes / ALONE,
@@ -179,19 +174,8 @@ async def measured(free: Town, line: Town, watch: Connection, name: str) -> Verb
         wal=logged / ALONE,
         wal_cold=statistics.median(cold),
         alone=statistics.median(times),
-        at_once=at_once,
-        in_line=await _at_once(line, ready),
-        held=spread(behind.held),
-        trips=statistics.mean(behind.trips),
+        at_once=await _at_once(town, ready),
     )
-
-
-async def _behind(line: Town, ready: Callable[[Town], Awaitable[Act]]) -> Tally:
-    acts = [await ready(line) for _ in range(ALONE)]
-    line.store.tally = Tally()
-    await _acted(acts)
-    tally, line.store.tally = line.store.tally, Tally()
-    return tally
 
 
 async def _acted(acts: Sequence[Act]) -> list[float]:

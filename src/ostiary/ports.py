@@ -1,8 +1,8 @@
 """What the verbs need from the world, as small protocols. Each verb states its guarantee; no port has an upsert.
 
 A store is used through transactions. `read()` sees one consistent state. `write()` does all or nothing, and what it
-reads it holds: of two writes that read the same user (or anything that belongs to that user), or that touch the feed,
-the keys or a document, the second waits for the first and sees what it did. The conformance suites in
+reads it holds: of two writes that read the same user, or a credential or session of that user, or that append to the
+feed or read the keys or a document, the second waits for the first and sees what it did. The conformance suites in
 `tests/conformance/` hold every store to these texts.
 """
 
@@ -90,7 +90,10 @@ class VerifierRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDocument:
-    """A document of the feed (`roles`): its text and the version that the feed announces."""
+    """A document that the feed announces (`keys`, `roles`, `verifiers`): its version, and its text.
+
+    That of `keys` and `verifiers` is empty: their tables say it.
+    """
 
     name: str
     version: int

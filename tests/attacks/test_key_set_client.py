@@ -90,6 +90,22 @@ async def test_a_new_key_is_found(issuer: Issuer, verifier: Verifier, clock: Fak
     assert outcome(verifier, old) is Reason.UNKNOWN_KEY
 
 
+async def test_a_missing_key_is_not_forgotten(issuer: Issuer) -> None:
+    """A key that is missed within the pause is looked for once the pause is over, without being missed again."""
+    origin = Origin(Site.of(issuer.url))
+    keys = KeySet(origin, clock=SystemClock(), use=lambda _: None, pause=timedelta(seconds=0.5))
+    running = asyncio.create_task(keys.run())
+    await until(lambda: issuer.asked[PATH] == 1)
+    began = time.monotonic()
+
+    keys.want()
+    await until(lambda: issuer.asked[PATH] == 2)
+
+    assert time.monotonic() - began > 0.3
+    running.cancel()
+    await asyncio.wait([running])
+
+
 def redirect_to(other: Issuer) -> Answer:
     """Send whoever asks to another service."""
     return lambda writer: say(writer, b"", "302 Found", f"location: {other.url}{PATH}\r\n")
@@ -106,10 +122,10 @@ def redirect_to(other: Issuer) -> Answer:
         b'{"keys":[null]}',
         b'{"keys":[{"kty":"oct","kid":"x","alg":"HS256","k":"c2VjcmV0"}]}',
         b"[" * 100_000,
-        b'{"keys":[' + b" " * 300_000 + b"]}",
+        b" " * 300_000 + json.dumps({"keys": [dict(signature_key("ed25519").jwk)]}).encode(),
         json.dumps({"keys": [dict(signature_key("es256").jwk)] * 2}).encode(),
     ],
-    ids=lambda body: body[:30].decode().strip() or "nothing",
+    ids=lambda body: f"{len(body)} bytes: {body.strip()[:20].decode()}",
 )
 async def test_a_bad_set_changes_nothing(issuer: Issuer, verifier: Verifier, clock: FakeClock, body: bytes) -> None:
     """What cannot be used as a key set is not used: the last good one stays."""

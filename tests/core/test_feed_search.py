@@ -12,6 +12,8 @@ from tests.core.remembering import Habits, Remembering
 from tests.core.search import World, search
 from tests.core.verifying import Verifying
 
+pytestmark = pytest.mark.timeout(300)  # seconds are enough on a quiet machine
+
 TWO_GUARDS = Verifying(guards=(View(), View()), truth=Truth(feeds=((), ())))
 """The one failover has been."""
 

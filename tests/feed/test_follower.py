@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors, Head, Renewal, Snapshot
+from ostiary.core.floor import NONE_IS_GOOD, Document, Entry, Floor, Floors, Head, Renewal, Snapshot
 from ostiary.errors import Unavailable
 from ostiary.feed.follower import Follower
 from ostiary.stores.memory import MemoryStore
@@ -287,3 +287,27 @@ async def test_a_large_snapshot(place: Place) -> None:
 
     assert place.is_fresh
     assert place.floors.head == place.store.head
+
+
+async def test_a_head_that_the_stream_has_overtaken(place: Place) -> None:
+    """What the stream brings while the head is on its way is no history that went back: it is asked again, at most."""
+    await place.follower.round()
+    before = place.floors.fresh_until
+    place.clock.advance(timedelta(seconds=0.5))
+    place.store.head, place.store.has_snapshots = place.floors.head, False
+    assert place.store.head is not None
+    new = Entry(place.store.head.seq + 1, floor(place, "a"))
+    read = place.store.read
+
+    @asynccontextmanager
+    async def overtaken() -> AsyncGenerator[Any]:
+        async with read() as tx:
+            yield tx
+        place.floors.apply([new], elapsed=place.clock.elapsed())
+
+    place.store.read = overtaken  # type: ignore[method-assign]
+    renewal = await place.follower.round()
+
+    assert renewal is Renewal.BEHIND
+    assert place.floors.fresh_until == before
+    assert place.floors.head == replace(place.store.head, seq=new.seq)

@@ -192,7 +192,15 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
         ),
         *(
             ("", {"redis": url}, {}, "--redis cannot be used: redis://HOST and rediss://HOST (with TLS) are known")
-            for url in ("cache", "http://cache", "redis://", "unix:///tmp/redis")
+            for url in ("cache", "http://cache", "redis://", "unix:///tmp/redis", "redis://[x:pw]", "redis://[x")
+        ),
+        *(
+            ("", {}, {"OSTIARY_STORE": url}, f"OSTIARY_STORE cannot be used: {why}")
+            for url, why in (
+                ("postgresql://u@x:abc/y", "sqlite:///FILE and postgresql://USER@HOST/DATABASE are known"),
+                ("postgresql://[u:pw/y", "sqlite:///FILE and postgresql://USER@HOST/DATABASE are known"),
+                ("postgresql://u:p@w@x/y", "write an @ in the password as %40"),
+            )
         ),
         (
             "",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ostiary.core.throttle import Counter
+from ostiary.errors import Unavailable
 from ostiary.ports import Store
 from ostiary.stores.sql import SqlStore
 from tests.conformance.suites import given
@@ -83,6 +84,19 @@ async def hold(store: Store) -> None:
     say("done")
 
 
+async def stand_still(store: Store) -> None:
+    """Append to the feed, and let the parent stop us in the middle of it. Say whether that was ever durable."""
+    try:
+        async with store.write() as tx:
+            await tx.feed.append([given.floor("stood-still")])
+            say("ready")
+            await asyncio.to_thread(sys.stdin.readline)
+    except Unavailable as error:
+        say(error)
+    else:
+        say("done")
+
+
 async def look(store: Store) -> None:
     """Say who is there."""
     async with store.read() as tx:
@@ -103,7 +117,7 @@ async def main() -> None:
 
         say("ready")
         sys.stdin.readline()
-        upgrade(url)
+        await asyncio.to_thread(upgrade, url)
         say("done")
         return
     store = SqlStore(url)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 Child = subprocess.Popen[str]
 Start = Callable[[str], Child]
+StartOn = Callable[[str, str], Child]
 
 
 @pytest.fixture
@@ -34,13 +36,19 @@ async def store(path: Path) -> AsyncIterator[SqlStore]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start another process that uses the same file; see `children`. It ends with the test."""
+def start(tmp_path: Path, start_on: StartOn) -> Start:
+    """Start another process that uses the same file."""
+    return partial(start_on, sqlite_url(tmp_path / "ostiary.db"))
+
+
+@pytest.fixture
+def start_on() -> Iterator[StartOn]:
+    """Start another process that uses the database of a URL; see `children`. It ends with the test."""
     started: list[Child] = []
 
-    def start(what: str) -> Child:
+    def start(url: str, what: str) -> Child:
         child = subprocess.Popen(
-            [sys.executable, "-m", "tests.stores.children", what, sqlite_url(tmp_path / "ostiary.db")],
+            [sys.executable, "-m", "tests.stores.children", what, url],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

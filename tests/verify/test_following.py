@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from ostiary.core.decision import Reason
+from ostiary.core.floor import Head
+from ostiary.feed.wire import RESET, event
 from ostiary.verify import Unavailable, Verifier
 from tests.verify.asking import outcome, until
 from tests.verify.issuer import AUDIENCE, KEY, LEASE, Issuer, drop, hang, say, serving
@@ -27,6 +29,20 @@ async def test_a_head_beyond_the_view(issuer: Issuer, verifier: Verifier) -> Non
 
     assert lag.since < timedelta(seconds=LEASE)
     assert verifier.lag.entries == 0
+
+
+async def test_a_head_that_was_waited_for(issuer: Issuer, verifier: Verifier) -> None:
+    """A head that was beyond the view renews as soon as the stream has brought all up to it: no other need be asked."""
+    issuer.is_mute = True
+    issuer.revoke()
+    await until(lambda: verifier.lag.entries == 1)
+    issuer.instead["/auth/feed/head"] = hang
+    before = verifier.lease
+
+    issuer.tell(event(Head(issuer.incarnation, issuer.seq), issuer.changes[-1]))
+    await until(lambda: verifier.lag.entries == 0, within=LEASE / 2)
+
+    assert verifier.lease > before
 
 
 async def test_a_stream_that_stays_behind(issuer: Issuer, verifier: Verifier) -> None:
@@ -91,6 +107,17 @@ async def test_another_history(issuer: Issuer, verifier: Verifier, how: str) -> 
     assert issuer.asked["/auth/feed/snapshot"] >= 2
 
 
+async def test_a_reset(issuer: Issuer, verifier: Verifier) -> None:
+    """A reset starts the view over even if every head fits it: what the stream has lost of it nobody will bring."""
+    token = issuer.token()
+
+    issuer.tell(RESET)
+    await until(lambda: issuer.asked["/auth/feed/snapshot"] == 2)
+    await until(lambda: verifier.ready)
+
+    assert outcome(verifier, token) == "in"
+
+
 async def test_a_gap(issuer: Issuer, verifier: Verifier) -> None:
     """When the stream jumps, memory stops answering at once, however stale; it starts over and misses nothing."""
     token, lost = issuer.token(), issuer.token("lost")
@@ -107,6 +134,7 @@ async def test_a_gap(issuer: Issuer, verifier: Verifier) -> None:
 
     assert took < LEASE / 2
     assert outcome(verifier, lost) is Reason.REVOKED
+    assert issuer.asked["/auth/feed/snapshot"] >= 2
 
 
 async def test_garbage(issuer: Issuer, verifier: Verifier) -> None:

@@ -1,7 +1,7 @@
 """A verifier without a feed: tokens are good until they expire, and every principal says so."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -35,6 +35,26 @@ def test_given_keys() -> None:
 
     clock.advance(timedelta(hours=1))
     assert outcome(verifier, ACCESS["good"][0]["token"]) is Reason.EXPIRED
+
+
+def test_a_clock_put_forward() -> None:
+    """When the machine's clock is put right the verifier notices with the next token, though nothing runs beside it."""
+
+    class Noticing(FakeClock):
+        ahead = 0.0
+
+        def now(self) -> datetime:
+            self.offset, self.ahead = self.offset + self.ahead, 0.0
+            return super().now()
+
+    clock, token = Noticing(NOW), ACCESS["good"][0]["token"]
+    verifier = Verifier.offline(ISSUER, audience=AUDIENCE, jwks=JWKS, clock=clock)
+    before = outcome(verifier, token)
+
+    clock.ahead = 3600.0
+
+    assert before == "in"
+    assert outcome(verifier, token) is Reason.EXPIRED
 
 
 def test_every_bad_vector() -> None:

@@ -230,13 +230,13 @@ class Auth:
             key_file: The file of the master key, under which all other keys are sealed.
             redis: `redis://host`: carries the feed to many processes, and counts tries. If it is lost, logouts take
                 longer to arrive (half a second, never longer than the lease), and tries cannot be counted: logins wait.
-            issuer: As for `embedded`, and so are the others.
-            policy: .
-            audience: .
-            trusted_origins: .
-            roles: .
-            migrate: .
-            sink: .
+            issuer: As for `embedded`.
+            policy: As for `embedded`.
+            audience: As for `embedded`.
+            trusted_origins: As for `embedded`.
+            roles: As for `embedded`.
+            migrate: As for `embedded`. Where several machines start, run `ostiary migrate` once instead.
+            sink: As for `embedded`.
 
         Raises:
             Misconfigured: the issuer, an origin or a URL cannot be used.

@@ -113,10 +113,7 @@ def _welcome(given: Given, settings: Settings, address: str) -> None:
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     lines = [
         Text("Ostiary", style="bold").append(f" is at {base}, with {workers}. Ctrl-C stops it.", style="not bold"),
-        Text(
-            f"Users see {settings.issuer}; everything is in {where}",
-            style="dim",
-        ),
+        Text(f"Users see {settings.issuer}; everything is in {where}", style="dim"),
         Text(),
         Text("Try it:", style="bold"),
         *(Text(f"  {line}", style="cyan") for line in tries(base)),

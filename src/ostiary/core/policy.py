@@ -95,13 +95,10 @@ class Policy:
 
     def _contradictions(self) -> tuple[tuple[bool, str], ...]:
         nothing = timedelta(0)
-        durations = (
-            *(self.session_life, self.idle_life, self.access_life),
-            *(self.lease, self.snapshot_life, self.stream_life),
-        )
+        lives = (self.session_life, self.idle_life, self.access_life, self.snapshot_life, self.stream_life)
         return (
             (
-                any(d <= nothing for d in durations),
+                any(life <= nothing for life in (*lives, self.lease)),
                 "every life and the lease must be longer than 0",
             ),
             (self.grace < nothing or self.leeway < nothing, "the grace and the leeway cannot be negative"),

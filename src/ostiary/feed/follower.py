@@ -24,7 +24,7 @@ log = logging.getLogger("ostiary.feed")
 _BATCH = 1000
 
 Load = Callable[[], Awaitable[None]]
-"""Reads the documents (keys, roles) anew from the store and puts them to use."""
+"""Reads the documents (keys, roles, verifiers) anew from the store and puts them to use."""
 
 
 def _seen(asking: "asyncio.Task[None]") -> None:
@@ -134,8 +134,15 @@ class Follower:
         if any(isinstance(entry.change, Document) for entry in entries):
             self._loaded = False
         self._apply(entries, elapsed=self._clock.elapsed())
+        if self._has_overtaken(head, view):
+            return Renewal.BEHIND
         self._floors.forget(elapsed=asked_at, wall=asked_at + self._clock.offset)
         return await self._renew(head, asked_at)
+
+    def _has_overtaken(self, head: Head, view: Head) -> bool:
+        """Tell whether the stream brought more than this head knows of, meanwhile. Then no history went back."""
+        now = self._floors.head
+        return now is not None and now.incarnation == head.incarnation and now.seq > max(head.seq, view.seq)
 
     async def _start(self, snapshot: Snapshot, asked_at: float) -> Renewal:
         self._loaded = False

@@ -17,7 +17,7 @@ from ostiary.web.metrics import Metrics
 from ostiary.web.problem import NOT_FOUND, Problem
 
 VARIABLE: Final = "_OSTIARY_SETTINGS"
-"""The environment variable in which a worker finds its settings, as JSON. They hold no secret."""
+"""The environment variable in which a worker finds its settings, as JSON. A URL in them may hold a password."""
 
 _LOOK_EVERY: Final = 1.0
 

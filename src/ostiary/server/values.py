@@ -84,8 +84,10 @@ def store(value: object, base: Path) -> str:
     unfit = Unfit("cannot be used: sqlite:///FILE and postgresql://USER@HOST/DATABASE are known")
     try:
         url = make_url(text(value, base))
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise unfit from None
+    if url.host and "@" in url.host:
+        raise Unfit("cannot be used: write an @ in the password as %40")
     match url.drivername:
         case "postgresql" | "postgres" if url.database:
             return url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -98,7 +100,10 @@ def store(value: object, base: Path) -> str:
 def redis(value: object, base: Path) -> str:
     """Read the URL of a Redis server."""
     words = text(value, base)
-    parts = urlsplit(words)
+    try:
+        parts = urlsplit(words)
+    except ValueError:  # which quotes what it cannot read, perhaps a password
+        parts = urlsplit("")
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
         raise Unfit("cannot be used: redis://HOST and rediss://HOST (with TLS) are known")
     return words

@@ -1,1 +1,1 @@
-"""Where everything is kept: `memory` for tests and demonstrations, `sql` for everything else."""
+"""Where everything is kept: `sql`, or `memory` in tests. `redis` stands beside one: it keeps what may be forgotten."""

@@ -8,7 +8,7 @@ async with verifier:                       # or `with verifier:`, where there is
 
 from ostiary.core.access import Principal
 from ostiary.errors import Refused, Unavailable
-from ostiary.feed.following import Lag
+from ostiary.feed.http import Lag
 from ostiary.verify.verifier import Stale, Verifier
 
 __all__ = ["Lag", "Principal", "Refused", "Stale", "Unavailable", "Verifier"]

@@ -8,7 +8,7 @@ from typing import Any
 from ostiary.core.keys import SignatureKey
 from ostiary.core.site import Site
 from ostiary.errors import Misconfigured
-from ostiary.feed.following import Lag
+from ostiary.feed.http import Lag
 from ostiary.keys.jwks import KeySet, read_jwks
 from ostiary.origin import Origin
 from ostiary.ports import Clock

@@ -13,8 +13,7 @@ from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.site import Site
 from ostiary.errors import Barred, Misconfigured, Unavailable
-from ostiary.feed.following import Lag
-from ostiary.feed.http import HttpFollower
+from ostiary.feed.http import HttpFollower, Lag
 from ostiary.guard import Unsure
 from ostiary.origin import Origin
 from ostiary.ports import Clock

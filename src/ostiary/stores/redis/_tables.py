@@ -59,13 +59,11 @@ class Counters:
     async def swap(self, old: Mapping[str, Counter], new: Mapping[str, Counter]) -> bool:
         """Put `new` in the place of `old`, in one script."""
         names = list({**old, **new})
-        keys, was, will = (
-            map(self._key, names),
-            (_write(old.get(n)) for n in names),
-            (_write(new.get(n)) for n in names),
-        )
+        keys = [self._key(name) for name in names]
+        was = [_write(old.get(name)) for name in names]
+        becomes = [_write(new.get(name)) for name in names]
         keep = _KEEP_COUNTERS // timedelta(milliseconds=1)
-        return bool(await self._link.change("EVAL", _SWAP, len(names), *keys, keep, *was, *will))
+        return bool(await self._link.change("EVAL", _SWAP, len(keys), *keys, keep, *was, *becomes))
 
     async def purge(self, *, before: datetime, limit: int) -> int:  # noqa: ARG002 - they end by themselves
         """Return 0: each counter ends by itself."""

@@ -18,8 +18,7 @@ class Users:
         await self._link.count(_USER_ADD, **columns(user))
 
     async def get(self, user_id: str) -> User | None:
-        await self._link.hold(HOLD_USER, user_id=user_id)
-        return await self._link.row(User, _USER_GET, user_id=user_id)
+        return await self._link.row(User, _USER_GET, held=_USER_GET_HELD, user_id=user_id)
 
     async def swap(self, old: User, new: User) -> bool:
         return await self._link.count(_USER_SWAP, old_id=old.id, old_revision=old.revision, **columns(new)) == 1
@@ -55,8 +54,8 @@ class Credentials:
         await self._link.count(_CREDENTIAL_ADD, **columns(credential))
 
     async def get(self, credential_id: str) -> Credential | None:
-        await self._link.hold(_HOLD_OWNER, credential_id=credential_id)
-        return await self._link.row(Credential, _CREDENTIAL_GET, credential_id=credential_id)
+        held = _CREDENTIAL_GET_HELD
+        return await self._link.row(Credential, _CREDENTIAL_GET, held=held, credential_id=credential_id)
 
     async def swap(self, old: Credential, new: Credential) -> bool:
         was = {"old_id": old.id, "old_version": old.version, "old_secret": old.secret}
@@ -72,15 +71,10 @@ class Credentials:
 # ------------------------------------------------------------------------------------------------ statements
 
 HOLD_USER = select(users.c.id).where(users.c.id == bindparam("user_id")).with_for_update(key_share=True)
-_HOLD_OWNER = (
-    select(users.c.id)
-    .join(credentials)
-    .where(credentials.c.id == bindparam("credential_id"))
-    .with_for_update(key_share=True)
-)
 
 _USER_ADD = insert(users)
 _USER_GET = select(users).where(users.c.id == bindparam("user_id"))
+_USER_GET_HELD = _USER_GET.with_for_update(key_share=True)
 _USER_SWAP = update(users).where(
     users.c.id == bindparam("old_id"),
     users.c.revision == bindparam("old_revision"),
@@ -101,6 +95,12 @@ _IDENTIFIERS_OF = (
 
 _CREDENTIAL_ADD = insert(credentials)
 _CREDENTIAL_GET = select(credentials).where(credentials.c.id == bindparam("credential_id"))
+_CREDENTIAL_GET_HELD = (
+    select(*credentials.c)
+    .select_from(users.join(credentials))  # rows are held in this order
+    .where(credentials.c.id == bindparam("credential_id"))
+    .with_for_update(key_share=True)
+)
 _CREDENTIAL_SWAP = update(credentials).where(
     credentials.c.id == bindparam("old_id"),
     credentials.c.version == bindparam("old_version"),

@@ -19,14 +19,16 @@ class Counters:
         self._link = link
 
     async def get(self, keys: Collection[str]) -> Mapping[str, Counter]:
-        found = {key: await self._link.row(Counter, _COUNTER_GET, the_key=key) for key in sorted(keys)}
-        return {key: counter for key, counter in found.items() if counter is not None}
+        found: dict[str, Counter] = {}
+        for key in sorted(keys):  # in one order, so that nobody waits in a circle
+            await self._link.hold(_HOLD_COUNTER, the_key=key)
+            counter = await self._link.row(Counter, _COUNTER_GET, the_key=key)
+            if counter is not None:
+                found[key] = counter
+        return found
 
     async def swap(self, old: Mapping[str, Counter], new: Mapping[str, Counter]) -> bool:
-        keys = sorted({**old, **new})  # in one order, so that two swaps never wait for each other
-        for key in keys:
-            await self._link.hold(_HOLD_COUNTER, the_key=key)
-        if await self.get(keys) != dict(old):
+        if await self.get({**old, **new}) != dict(old):
             return False
         for key in old:
             await self._link.count(_COUNTER_REMOVE, the_key=key)

@@ -20,8 +20,7 @@ class Sessions:
         await self._link.count(_ADD, **_flat(session))
 
     async def get(self, sid: str) -> Session | None:
-        await self._link.hold(_HOLD_OWNER, sid=sid)
-        return await self._link.row(_session, _GET, sid=sid)
+        return await self._link.row(_session, _GET, held=_GET_HELD, sid=sid)
 
     async def swap(self, old: Session, new: Session) -> bool:
         was = {f"old_{name}": getattr(old, name) for name in ("id", *COMPARED)}
@@ -53,12 +52,14 @@ def _session(*, device_name: str, user_agent: str, ip: str, **fields: Any) -> Se
 
 # ------------------------------------------------------------------------------------------------ statements
 
-_HOLD_OWNER = (
-    select(users.c.id).join(sessions).where(sessions.c.id == bindparam("sid")).with_for_update(key_share=True, of=users)
-)
-
 _ADD = insert(sessions)
 _GET = select(sessions).where(sessions.c.id == bindparam("sid"))
+_GET_HELD = (
+    select(*sessions.c)
+    .select_from(users.join(sessions))  # rows are held in this order
+    .where(sessions.c.id == bindparam("sid"))
+    .with_for_update(key_share=True)
+)
 _SWAP = update(sessions).where(
     *(sessions.c[name] == bindparam(f"old_{name}") for name in ("id", *COMPARED)), sessions.c.revoked_at.is_(None)
 )

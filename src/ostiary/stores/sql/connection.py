@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ostiary.errors import Unavailable
+from ostiary.stores.sql.commit import decided
 
 Result = TypeVar("Result")
 
@@ -34,19 +35,8 @@ class Connection:
         """Do something and stay until it is done or has failed. Who is cancelled meanwhile leaves only then."""
         if self._closed:
             raise Unavailable("the store cannot answer: it is not open")
-        doing = asyncio.wrap_future(self._thread.submit(self._do, work))
-        cancelled = None
-        while not doing.done():
-            try:
-                await asyncio.wait([doing])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        failed = doing.exception()
-        if cancelled is not None:
-            raise cancelled
-        if failed is not None:
-            with _answering():
-                raise failed
+        with _answering():
+            await decided(asyncio.wrap_future(self._thread.submit(self._do, work)))
 
     def tell(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do something after all that was asked before, and wait for nothing."""

@@ -30,8 +30,13 @@ class Link(Protocol):
         """Run a statement and return what `make` makes of the columns of each row that it finds, off the event loop."""
         ...
 
-    async def row(self, make: Callable[..., Record], statement: Statement, **values: object) -> Record | None:
-        """Run a statement and return what `make` makes of the one row it finds, or `None`."""
+    async def row(
+        self, make: Callable[..., Record], statement: Statement, *, held: Statement | None = None, **values: object
+    ) -> Record | None:
+        """Run a statement and return what `make` makes of the one row it finds, or `None`.
+
+        `held` finds the same row, and holds it with its holder, in one way to the server and back: see `hold`.
+        """
         ...
 
     async def count(self, statement: Statement, **values: object) -> int:

@@ -5,7 +5,6 @@ import logging
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
 from sqlalchemy.engine import URL
 
 from ostiary.errors import OstiaryError
@@ -30,6 +29,7 @@ class Listener:
         self._url = url
         self._bell = bell
         self._patience = patience
+        self._connection: Any = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -38,34 +38,38 @@ class Listener:
         Raises:
             Misconfigured, Unavailable: it cannot even be begun.
         """
-        connection = await self._listen()
-        self._task = asyncio.create_task(self._run(connection), name="ostiary-listen")
+        self._connection = await self._listen()
+        self._task = asyncio.create_task(self._run(), name="ostiary-listen")
 
     async def stop(self) -> None:
         """Listen no more."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            self._connection.terminate()  # not by the task itself, which may have been cancelled before it began
 
-    async def _run(self, connection: Any) -> None:  # noqa: ANN401 - the driver has no types
+    async def _run(self) -> None:
         while True:
-            try:
-                await _until_lost(connection)
-            finally:
-                connection.terminate()
+            await _until_lost(self._connection)
+            self._connection.terminate()
             log.warning("the store's bell is silent; listening again")
-            connection = await self._again()
+            self._connection = await self._again()
             self._bell.ring()  # for all that was missed
 
     async def _again(self) -> Any:  # noqa: ANN401 - the driver has no types
         while True:
-            with suppress(OstiaryError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            with suppress(OstiaryError):
                 return await self._listen()
             await asyncio.sleep(_TRY_EVERY)
 
     async def _listen(self) -> Any:  # noqa: ANN401 - the driver has no types
         connection = await server.connect(self._url, patience=self._patience)
-        await connection.add_listener(CHANNEL, self._heard)
+        try:
+            with server.answering(self._url):
+                await connection.add_listener(CHANNEL, self._heard)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     def _heard(self, *_: object) -> None:
@@ -80,7 +84,7 @@ async def _until_lost(connection: Any) -> None:  # noqa: ANN401 - the driver has
         lost.set()
 
     connection.add_termination_listener(lose)
-    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    with suppress(*server.FAILURES):
         while not lost.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PING_EVERY):

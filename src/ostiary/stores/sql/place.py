@@ -50,9 +50,12 @@ def postgres_url(url: str) -> URL:
         Misconfigured: it cannot be read. The message does not repeat it: it may hold a password.
     """
     try:
-        return make_url(url)
-    except ArgumentError:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
         raise Misconfigured("the store's URL cannot be read; use postgresql://user@host/database") from None
+    if "@" in (parsed.host or ""):
+        raise Misconfigured("the store's URL cannot be read; write each @ of the password as %40")
+    return parsed
 
 
 def named(url: URL) -> str:

@@ -9,7 +9,7 @@ cancelled, or whose answer did not come, is thrown away: nobody waits to find ou
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -18,9 +18,10 @@ import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
-from ostiary.errors import Unavailable
+from ostiary.errors import Misconfigured, Unavailable
 from ostiary.stores.bell import Bell
 from ostiary.stores.sql import server
+from ostiary.stores.sql.commit import decided
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
 from ostiary.stores.sql.listen import CHANNEL, Listener
 from ostiary.stores.sql.place import named
@@ -29,7 +30,10 @@ from ostiary.stores.sql.schema import see_version
 POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"  # not READ WRITE: that would overrule a read-only server
+
+_READING: Final = 2
+"""Connections that are left to those who read, and so to the follower, however many wait for a row that is held."""
 
 Connection = Any
 """A connection of the driver, which has no types."""
@@ -41,6 +45,7 @@ class Opening:
     """What belongs to one opening of the database, and to the event loop that it was opened in."""
 
     def __init__(self, url: URL, *, connections: int, patience: float) -> None:
+        self.loop = asyncio.get_running_loop()
         self.patience = patience
         self.bell = Bell()
         self.listener = Listener(url, bell=self.bell, patience=patience)
@@ -51,8 +56,22 @@ class Opening:
             reset=_nothing,
         )
         self._url = url
+        self._writing = asyncio.Semaphore(max(1, connections - _READING))
         self.leaving: set[asyncio.Task[None]] = set()
         """Connections on their way back to the pool."""
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Be one of those who write. They wait for each other, so they never have all the connections."""
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._writing.acquire()
+        except TimeoutError:
+            raise Unavailable("the store cannot answer: others write already, and do not end") from None
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     async def _connect(self, *_: object, **__: object) -> "asyncpg.Connection[Any]":
         return await server.connect(self._url, patience=self.patience)
@@ -80,9 +99,11 @@ class PostgresLink:
         found = await self._run(lambda connection: connection.fetch(prepared.text, *arguments))
         return [make(**prepared.row(each)) for each in found]
 
-    async def row(self, make: Callable[..., Record], statement: Statement, **values: object) -> Record | None:
+    async def row(
+        self, make: Callable[..., Record], statement: Statement, *, held: Statement | None = None, **values: object
+    ) -> Record | None:
         """Run a statement and return what `make` makes of the one row it finds, or `None`."""
-        found = await self.rows(make, statement, **values)
+        found = await self.rows(make, statement if held is None or not self._writes else held, **values)
         return found[0] if found else None
 
     async def count(self, statement: Statement, **values: object) -> int:
@@ -126,7 +147,7 @@ class PostgresLink:
         words = f"NOTIFY {CHANNEL}; COMMIT" if self._announced else "COMMIT"
         self._unanswered = True
         with _answering():
-            status = await _to_the_end(connection.execute(words))
+            status = await decided(connection.execute(words))
         if status != "COMMIT":
             raise Unavailable("the store cannot answer: the transaction was given up")
         self._connection = None
@@ -150,7 +171,7 @@ class PostgresLink:
             try:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
-            except (asyncpg.PostgresError, OSError, TimeoutError):
+            except server.FAILURES:
                 connection.terminate()
             finally:
                 await self._opening.pool.release(connection)
@@ -195,6 +216,7 @@ class Postgres:
     async def open(self) -> None:
         """Connect and listen, if the schema is the one that this version knows."""
         see_version(await self.revision(), where=named(self._url))
+        await server.see_rights(self._url, patience=self._patience)
         await self.close()
         opening = Opening(self._url, connections=self._connections, patience=self._patience)
         await opening.pool
@@ -204,8 +226,8 @@ class Postgres:
     async def close(self) -> None:
         """Close every connection. A transaction that is still open has failed."""
         opening, self._opening = self._opening, None
-        if opening is None:
-            return
+        if opening is None or opening.loop is not asyncio.get_running_loop():
+            return  # the loop of one that was left open is over, and its connections with it
         await opening.listener.stop()
         if opening.leaving:
             await asyncio.wait(opening.leaving, timeout=self._patience)
@@ -226,12 +248,14 @@ class Postgres:
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[PostgresLink]:
         """Begin a transaction. It is on the disk when the block has ended; a block that is cancelled leaves nothing."""
-        link = PostgresLink(self.opened(), writes=True)
-        try:
-            yield link
-            await link.commit()
-        finally:
-            link.end()
+        opening = self.opened()
+        link = PostgresLink(opening, writes=True)
+        async with opening.turn():
+            try:
+                yield link
+                await link.commit()
+            finally:
+                link.end()
 
     async def changed(self, *, wait: float) -> bool:
         """Return `True` soon after an append to the feed was committed by anybody, or `False` after `wait` seconds."""
@@ -246,23 +270,6 @@ class Postgres:
 
 async def _nothing(_: Connection) -> None:
     """Reset nothing: a connection comes back with no transaction, and we set nothing else on it."""
-
-
-async def _to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Wait for something until it is done or has failed, whoever is cancelled meanwhile."""
-    doing = asyncio.ensure_future(work)
-    cancelled = None
-    while not doing.done():
-        try:
-            await asyncio.wait([doing])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    failed = doing.exception()
-    if cancelled is not None:
-        raise cancelled
-    if failed is not None:
-        raise failed
-    return doing.result()
 
 
 def _can_be_sent(arguments: Sequence[object], *, keeps: bool) -> bool:
@@ -289,5 +296,7 @@ def _answering() -> Generator[None]:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
         raise ValueError(server.why(error)) from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except Misconfigured as error:  # it did let us in when we started
+        raise Unavailable(f"the store cannot answer: {error}") from None
+    except server.FAILURES as error:
         raise Unavailable(f"the store cannot answer: {server.why(error)}") from error

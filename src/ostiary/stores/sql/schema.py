@@ -313,7 +313,8 @@ class Incarnation(ColumnElement[str]):
     """Which history of the feed this is.
 
     A SQLite file has one. A PostgreSQL server begins another when it is promoted or restored to an earlier moment (the
-    timeline that it writes), and when the table was restored from a dump (the file that it is in).
+    timeline that it writes), when the table was restored from a dump (the file that it is in), and when a copy of the
+    database took its name (the number of the database).
     """
 
     type = Text()
@@ -336,6 +337,7 @@ def _stored(*_: object, **__: object) -> str:
 def _with_timeline(*_: object, **__: object) -> str:
     return (
         "feed_head.incarnation || '.' || left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+        " || '.' || (SELECT oid FROM pg_database WHERE datname = current_database())"
         " || '.' || pg_relation_filenode('feed_head')"
     )
 

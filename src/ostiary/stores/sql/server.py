@@ -1,7 +1,7 @@
 """Where a PostgreSQL server is, and whether it can be used. Everything wrong is said in one line, with what to do."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from ostiary.errors import Misconfigured, Unavailable
 from ostiary.stores.sql.place import named
-from ostiary.stores.sql.schema import VERSION_TABLE
+from ostiary.stores.sql.schema import VERSION_TABLE, metadata
 
 OLDEST: Final = 15
 """The oldest PostgreSQL that is known to do."""
@@ -23,6 +23,28 @@ _SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "3s",
     "lock_timeout": "5s",
 }
+
+
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver was told a moment ago that the server ends the connection
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises when the server, or the way to it, fails."""
+
+_MAY_ALL: Final = """
+SELECT bool_and(has_table_privilege(name, privilege))
+       AND has_sequence_privilege(pg_get_serial_sequence('events', 'id'), 'USAGE')
+FROM unnest($1::text[]) AS name, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS privilege
+"""
+
+
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
+"""What is acknowledged is on the disk, whatever a role or a database is set to. A stricter setting stays."""
 
 
 async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
@@ -46,17 +68,19 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
     except asyncpg.InvalidCatalogNameError:
         raise Misconfigured(f"there is no database {named(url)}; make it with createdb") from None
     except asyncpg.ClientConfigurationError as error:
-        raise Misconfigured(f"the store's URL cannot be used: {error}") from None
+        raise Misconfigured(f"the store's URL cannot be used: {why(error)}") from None
+    except (ValueError, OverflowError):  # its message may repeat the URL
+        raise Misconfigured("the store's URL names no host and port that there can be") from None
     except asyncpg.TargetServerAttributeNotMatched:
         raise Unavailable(f"the database {named(url)} takes no writes; name the primary") from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except FAILURES as error:
         raise Unavailable(f"the database {named(url)} cannot be reached: {why(error)}") from None
     version = connection.get_server_version()
     if version.major < OLDEST:
-        await connection.close()
-        raise Misconfigured(
-            f"the database {named(url)} is PostgreSQL {version.major}.{version.minor}; {OLDEST} or later is needed"
-        )
+        connection.terminate()
+        raise Misconfigured(f"the database {named(url)} is PostgreSQL {version.major}; {OLDEST} or later is needed")
+    with answering(url):
+        await connection.execute(_DURABLE)
     return connection
 
 
@@ -65,9 +89,19 @@ async def connected(url: URL, *, patience: float) -> AsyncGenerator["asyncpg.Con
     """Connect for the length of a block."""
     connection = await connect(url, patience=patience)
     try:
-        yield connection
+        with answering(url):
+            yield connection
     finally:
         connection.terminate()
+
+
+@contextmanager
+def answering(url: URL) -> Generator[None]:
+    """Turn the driver's errors into `Unavailable`, in one line."""
+    try:
+        yield
+    except FAILURES as error:
+        raise Unavailable(f"the database {named(url)} cannot answer: {why(error)}") from None
 
 
 async def revision(url: URL, *, patience: float = 10.0) -> str | None:
@@ -86,6 +120,21 @@ async def revision(url: URL, *, patience: float = 10.0) -> str | None:
         return None if found is None else str(found)
 
 
+async def see_rights(url: URL, *, patience: float) -> None:
+    """See that this user may read and write all tables. Found at the start, it is not found at the first login.
+
+    Raises:
+        Misconfigured: it may not; the message says what to do.
+        Unavailable: as `connect`.
+    """
+    async with connected(url, patience=patience) as connection:
+        if not await connection.fetchval(_MAY_ALL, list(metadata.tables)):
+            raise Misconfigured(
+                f"this user may not write all tables of the database {named(url)}; make it their owner, or grant it "
+                "SELECT, INSERT, UPDATE and DELETE on all tables and USAGE on all sequences"
+            )
+
+
 def why(error: BaseException) -> str:
     """Say what a driver's error is, without the values that it may quote."""
     match error:
@@ -95,5 +144,7 @@ def why(error: BaseException) -> str:
             return strerror
         case TimeoutError():
             return "it does not answer in time"
+        case asyncpg.InternalClientError():
+            return "it has just ended the connection"
         case _:
-            return str(error) or type(error).__name__
+            return str(error).partition("\n")[0] or type(error).__name__

@@ -48,8 +48,11 @@ class SqliteLink:
 
         return await self._execute(prepared, values, taken, nothing=[])
 
-    async def row(self, make: Callable[..., Record], statement: Statement, **values: object) -> Record | None:
+    async def row(
+        self, make: Callable[..., Record], statement: Statement, *, held: Statement | None = None, **values: object
+    ) -> Record | None:
         """Run a statement and return what `make` makes of the one row it finds, or `None`."""
+        del held  # only one transaction writes at a time
         found = await self.rows(make, statement, **values)
         return found[0] if found else None
 

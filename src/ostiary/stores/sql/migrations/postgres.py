@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import asyncpg
 from alembic import command
 from sqlalchemy import text
 from sqlalchemy.engine import URL
@@ -9,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from ostiary.errors import Unavailable
+from ostiary.errors import Misconfigured, Unavailable
 from ostiary.stores.sql import server
 from ostiary.stores.sql.migrations import config
 from ostiary.stores.sql.place import named
@@ -32,4 +33,15 @@ async def upgrade_postgres(url: URL, *, wait: float) -> None:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             await connection.run_sync(lambda sync: command.upgrade(config(sync), "head"))
     except DBAPIError as error:
+        match getattr(error.orig, "sqlstate", None):
+            case asyncpg.DuplicateTableError.sqlstate:
+                raise Misconfigured(
+                    f"the database {named(url)} holds tables of something else, named as ours; name another"
+                ) from None
+            case asyncpg.InsufficientPrivilegeError.sqlstate:
+                raise Misconfigured(
+                    f"this user may not make tables in the database {named(url)}; make it the owner"
+                ) from None
+            case _:
+                pass
         raise Unavailable(f"the database {named(url)} cannot be migrated now: {error.orig}") from error

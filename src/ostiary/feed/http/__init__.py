@@ -1,6 +1,6 @@
 """Follows the feed over HTTP, in a service that has no store. The format is that of `feed.wire`.
 
-It reads a snapshot, and follows from its head until the view that it began must be started over: `feed.following` says
+It reads a snapshot, and follows from its head until the view that it began must be started over: `_following` says
 when. While a new view is read the last one goes on answering, for as long as its lease lets it.
 """
 
@@ -15,10 +15,12 @@ import msgspec
 
 from ostiary.core.policy import WEB
 from ostiary.errors import OstiaryError, Unavailable
-from ostiary.feed.following import Following, Lag, V
+from ostiary.feed.http._following import Following, Lag, V
 from ostiary.feed.wire import SnapshotOut
 from ostiary.origin import Origin
 from ostiary.ports import Clock
+
+__all__ = ["SNAPSHOT", "HttpFollower", "Lag"]
 
 log = logging.getLogger("ostiary.feed")
 
