@@ -80,9 +80,7 @@ def _figures(
         )
 
 
-def _delays(
-    name: str, watch: Watch, act: Callable[[int], object], *, count: int, after_answer: bool
-) -> Delays:
+def _delays(name: str, watch: Watch, act: Callable[[int], object], *, count: int, after_answer: bool) -> Delays:
     """Do something again and again, and measure when other processes notice: after the answer, or after the asking."""
     began: list[float] = []
     answered: list[float] = []
