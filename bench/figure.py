@@ -33,7 +33,7 @@ class Figure:
 
     def __str__(self) -> str:
         spread = "[{:.2f} to {:.2f}]".format(*self.spread)
-        return f"{self.name:<46} {self.value:7.2f}{self.unit:<3} {spread:<20} {self._verdict:<20} {self.detail}"
+        return f"{self.name:<50} {self.value:7.2f}{self.unit:<3} {spread:<20} {self._verdict:<20} {self.detail}"
 
     @property
     def _verdict(self) -> str:
