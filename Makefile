@@ -4,7 +4,7 @@ PYTHON ?= python3
 STAMP  := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check mypy pyright bench clean lock
+.PHONY: help serve demo test check mypy pyright bench faults clean lock
 
 # Install Debian packages when we may; else say how. Servers they bring are not started: we want the programs.
 define apt
@@ -47,6 +47,10 @@ bench: $(STAMP)  ## measure speed (ONLY=delay for one of them, BENCH_QUICK=1 to 
 	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; \
 	command -v wrk >/dev/null || missing="$$missing wrk"; [ -z "$$missing" ] || { $(call apt,$$missing); }
 	.venv/bin/python -m bench $(ONLY)
+
+faults: $(STAMP)  ## break everything under load, and write docs/reference/fault-report.md (SEED=)
+	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
+	.venv/bin/python -m tests.faults.report $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove .venv, caches and build output; never data
 	rm -rf .venv .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .hypothesis build dist

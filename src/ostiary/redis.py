@@ -121,7 +121,7 @@ class RedisPlace:
             raise Away(f"{self.name} does not answer in time") from None
         except (AuthenticationError, AuthorizationError, ResponseError) as error:
             raise refused(f"{self.name} {_meaning(error)}") from None
-        except (RedisError, OSError):
+        except (RedisError, OSError, RuntimeError):  # the last is how uvloop says that a connection is closed
             raise Away(f"{self.name} cannot be reached") from None
 
     async def _check_version(self, client: Client) -> None:

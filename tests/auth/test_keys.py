@@ -11,7 +11,7 @@ from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.keys import Purpose
 from ostiary.core.session import Carrier
-from ostiary.errors import Invalid, Misconfigured, Refused
+from ostiary.errors import Invalid, Misconfigured, Refused, Unavailable
 from tests.conftest import House, make_house, sqlite_store
 
 
@@ -80,6 +80,25 @@ async def test_session_tokens_survive_a_rotation(house: House) -> None:
 
     assert isinstance(await house.check(cookie), Principal)
     assert isinstance(await house.check(await house.auth.refresh(bearer.session_token)), Principal)
+
+
+@pytest.mark.parametrize("carrier", Carrier)
+async def test_a_clock_behind_the_first_key(tmp_path: Path, carrier: Carrier) -> None:
+    """A process whose clock is behind the making of the keys signs nothing and changes nothing: it cannot say now."""
+    right, late = (make_house(sqlite_store(tmp_path), tmp_path) for _ in range(2))
+    late.clock.jump(timedelta(hours=-1))
+    async with right.auth.running(), late.auth.running():
+        user = (await right.user()).user
+        issued = await right.login(Carrier.BEARER)
+        with pytest.raises(Unavailable, match="clock"):
+            await late.login(carrier)
+        with pytest.raises(Unavailable, match="clock"):
+            await late.auth.refresh(issued.session_token)
+        sessions = await right.auth.sessions(user.id)
+        again = await right.auth.refresh(issued.session_token)
+
+    assert sessions == [issued.session]
+    assert again.session.issued == issued.session.issued + 1
 
 
 @pytest.mark.parametrize(

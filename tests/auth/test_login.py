@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from ostiary.core.access import Principal
+from ostiary.core.assurance import fresh
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Kind
 from ostiary.core.session import Carrier
 from ostiary.errors import Invalid, Overloaded, Refused, Taken, Throttled
-from tests.conftest import PASSWORD, House
+from tests.conftest import PASSWORD, House, make_house, sqlite_store
 
 BOTH = pytest.mark.parametrize("carrier", list(Carrier))
 
@@ -292,3 +294,18 @@ async def test_a_token_never_outlives_its_session(house: House) -> None:
     house.clock.advance(left)
     await house.auth._upkeep._follower.round()
     assert await house.check(issued) == Denied(Reason.EXPIRED)
+
+
+@BOTH
+async def test_a_clock_that_was_ahead(tmp_path: Path, carrier: Carrier) -> None:
+    """Who logged in where the clock was a day ahead is in everywhere once it is right again, and fresh for nobody."""
+    right, ahead = (make_house(sqlite_store(tmp_path), tmp_path) for _ in range(2))
+    ahead.clock.jump(timedelta(days=1))
+    async with right.auth.running(), ahead.auth.running():
+        await right.user()
+        issued = await ahead.login(carrier)
+        again = await right.auth.refresh(issued.session_token) if carrier is Carrier.BEARER else issued
+        who = await right.check(again)
+
+    assert isinstance(who, Principal)
+    assert fresh(who.auth_time, now=right.clock.now(), within=timedelta(days=10_000)) == Denied(Reason.NOT_FRESH)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ostiary.core.assurance import aal, acr, fresh
+from ostiary.core.assurance import aal, acr, claimed, fresh
 from ostiary.core.decision import Denied, Reason
 from tests.core.vectors import NOW
 
@@ -50,3 +50,15 @@ def test_freshness(age: timedelta, is_fresh: bool) -> None:
     answer = fresh(NOW - age, now=NOW, within=timedelta(minutes=5))
 
     assert answer == (None if is_fresh else Denied(Reason.NOT_FRESH))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "kept"),
+    [(-timedelta(days=1), True), (timedelta(0), True), (timedelta(seconds=30), True), (timedelta(seconds=31), False)],
+)
+def test_a_proof_from_the_future(ahead: timedelta, kept: bool) -> None:
+    """A token says when the proof was, unless that is still to come: then nobody takes it for fresh."""
+    said = claimed(NOW + ahead, now=NOW, leeway=timedelta(seconds=30))
+
+    assert (said == NOW + ahead) == kept
+    assert kept or fresh(said, now=NOW, within=timedelta(days=10_000)) == Denied(Reason.NOT_FRESH)

@@ -60,6 +60,8 @@ class Service:
     workers: int = 1
     issuer: str = ""
     port: int = field(default_factory=free_port)
+    environ: dict[str, str] = field(default_factory=dict)
+    """Settings, and whatever else its environment shall have."""
     process: "subprocess.Popen[str] | None" = None
 
     @property
@@ -85,7 +87,7 @@ class Service:
                 + ["--workers", str(self.workers)]
                 + (["--issuer", self.issuer] if self.issuer else []),
                 cwd=self.data.parent,
-                env=clean_environment(),
+                env=clean_environment(self.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

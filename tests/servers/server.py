@@ -69,6 +69,10 @@ class Server(ABC):
         process.wait(PATIENCE)
         self._process = None
 
+    def is_running(self) -> bool:
+        """Say whether its first process is there. One that gave up by itself can be killed and started again."""
+        return self._process is not None and self._process.poll() is None
+
     def pause(self) -> None:
         """Freeze the server: connections to it stay, and new ones are made, but nothing is answered until `resume`."""
         freeze(psutil.Process(self._running().pid))

@@ -6,7 +6,7 @@ tells.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -33,7 +33,7 @@ Copy = Callable[[Postgres, str], AbstractContextManager[Strike]]
 
 
 @contextmanager
-def asynchronous_standby(server: Postgres, url: str) -> Iterator[Strike]:
+def asynchronous_standby(server: Postgres, url: str) -> Generator[Strike]:
     """A standby that has not heard of the newest commits when the primary dies, and is promoted."""
     with server.standby() as standby:
         written_by_now = server.query("SELECT pg_current_wal_lsn()")
@@ -51,7 +51,7 @@ def asynchronous_standby(server: Postgres, url: str) -> Iterator[Strike]:
 
 
 @contextmanager
-def dump(server: Postgres, url: str) -> Iterator[Strike]:
+def dump(server: Postgres, url: str) -> Generator[Strike]:
     """A dump of yesterday, put back under the same name."""
     name, file = urlsplit(url).path[1:], server.folder.path / "dump.sql"
     server._run("pg_dump", *server._here, "-U", ROLE, "-f", file, name)
@@ -65,7 +65,7 @@ def dump(server: Postgres, url: str) -> Iterator[Strike]:
 
 
 @contextmanager
-def template(server: Postgres, url: str) -> Iterator[Strike]:
+def template(server: Postgres, url: str) -> Generator[Strike]:
     """A copy that the server itself made of the files, and that takes the name of the original."""
     name = urlsplit(url).path[1:]
     server.query(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")

@@ -76,8 +76,8 @@ async def test_more_writers_than_connections(postgres: Postgres, postgres_url: s
 
 
 async def test_no_connection_in_time(postgres_url: str) -> None:
-    """Who gets no connection within their patience is refused; whoever has one is not disturbed."""
-    async with opened(postgres_url, patience=0.3, connections=2) as store:
+    """Who gets no turn to write within their patience is refused; whoever has one is not disturbed."""
+    async with opened(postgres_url, patience=0.3, connections=4) as store:
         async with store.write() as one, store.write() as other:
             await given.put(one, "one", Counter(count=1, at=NOW))
             await given.put(other, "other", Counter(count=1, at=NOW))
@@ -86,7 +86,7 @@ async def test_no_connection_in_time(postgres_url: str) -> None:
             waited = time.monotonic() - started
 
         assert {str(error) for error in answers if isinstance(error, Unavailable)} == {
-            "the store cannot answer: it does not answer in time"
+            "the store cannot answer: others write already, and do not end"
         }
         assert len(answers) == 10
         assert 0.25 < waited < 1

@@ -192,3 +192,12 @@ def test_odd_prefix(prefix: str) -> None:
     """A prefix that would break the hash tag is refused."""
     with pytest.raises(Misconfigured):
         RedisPlace("redis://", prefix=prefix)
+
+
+async def test_closed_under_our_hands() -> None:
+    """A connection that is closed while a command is written is a server that is away: uvloop has its own word."""
+    place = RedisPlace("redis://localhost:1")
+
+    with pytest.raises(Unavailable, match="Redis at localhost:1 cannot be reached"):
+        async with place.asking():
+            raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")

@@ -210,8 +210,8 @@ async def _swap_user(work: Work, old: User, new: User) -> None:
 
 
 async def _put_credential(work: Work, old: Credential | None, new: Credential) -> None:
+    await _user(work, new.user_id)  # held before what belongs to it, or a login that holds it would wait for us
     if old is None:
-        await _user(work, new.user_id)
         await work.tx.credentials.add(new)
     elif not await work.tx.credentials.swap(old, new):
         raise Unavailable("the password changed at the same moment; try again")

@@ -1,16 +1,18 @@
 """What a client receives: made from the session and the keys, and stored nowhere."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ostiary.core.assurance import acr
+from ostiary.core.assurance import acr, claimed
 from ostiary.core.base64url import encode_base64url
 from ostiary.core.keys import Keyring, Purpose
 from ostiary.core.policy import Policy
 from ostiary.core.session import Carrier, Session, token_end
 from ostiary.core.token import AccessToken, TooLarge, make_csrf_token, make_session_token, mint
 from ostiary.core.user import Account, User
-from ostiary.errors import Misconfigured
+from ostiary.errors import Misconfigured, Unavailable
 from ostiary.ports import Entropy
 
 CLIENT_ID = "ostiary"
@@ -59,24 +61,32 @@ class Issuer:
     entropy: Entropy
 
     def issue(self, keyring: Keyring, session: Session, account: Account, now: datetime) -> Issued:
-        """Make what the client holds. Nothing is stored: every value follows from the session and the keys."""
+        """Make what the client holds. Nothing is stored: every value follows from the session and the keys.
+
+        Raises:
+            Unavailable: no key may sign yet.
+            Misconfigured: as `mint`.
+        """
         is_bearer = session.carrier is Carrier.BEARER
-        key = keyring.mac(Purpose.SESSION, now=now)
+        with _having_keys():
+            key, csrf = keyring.mac(Purpose.SESSION, now=now), keyring.mac(Purpose.CSRF, now=now)
         return Issued(
             session=session,
             account=account,
             session_token=make_session_token(session.carrier, session.id, session.issued, key=key),
             minted=self.mint(keyring, session, account.user, now) if is_bearer else None,
-            csrf_token="" if is_bearer else make_csrf_token(session.id, key=keyring.mac(Purpose.CSRF, now=now)),
+            csrf_token="" if is_bearer else make_csrf_token(session.id, key=csrf),
         )
 
     def mint(self, keyring: Keyring, session: Session, user: User, now: datetime) -> Minted:
         """Make an access token.
 
         Raises:
+            Unavailable: no key may sign yet.
             Misconfigured: it would be over its budget of bytes; the message names the claim that is to blame.
         """
         issued_at = int(now.timestamp())
+        proved_at = claimed(session.auth_time, now=now, leeway=self.policy.leeway)
         end = int(token_end(session, now=now, policy=self.policy).timestamp())
         token = AccessToken(
             iss=self.issuer,
@@ -88,15 +98,29 @@ class Issuer:
             jti=encode_base64url(self.entropy.bytes(12)),
             sid=session.id,
             rev=session.revision,
-            auth_time=int(session.auth_time.timestamp()),
+            auth_time=int(proved_at.timestamp()),
             acr=acr(session.amr),
             amr=session.amr,
             roles=user.roles,
         )
-        minted = mint(token, key=keyring.signer(now=now), policy=self.policy)
+        with _having_keys():
+            signer = keyring.signer(now=now)
+        minted = mint(token, key=signer, policy=self.policy)
         if isinstance(minted, TooLarge):
             raise Misconfigured(
                 f"the access token of user {user.id} has {minted.size} bytes, over its budget of {minted.budget}; "
                 f"the claim {minted.claim!r} is too large"
             )
         return Minted(access_token=minted, expires_in=end - issued_at)
+
+
+@contextmanager
+def _having_keys() -> Generator[None]:
+    """Refuse for now where no key may sign yet: this machine's clock is behind the making of the first one.
+
+    What such a clock signed would be over before anybody reads it.
+    """
+    try:
+        yield
+    except LookupError as none:
+        raise Unavailable(f"{none}: the clock of this machine is behind the making of the first key") from None

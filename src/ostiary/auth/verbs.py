@@ -396,8 +396,8 @@ class Auth:
             )
             if carrier is Carrier.BEARER:
                 session = minting(session, now=now, policy=self.policy)
-            for oldest in (await work.tx.sessions.of(session.user_id))[: -self.policy.most_sessions + 1 or None]:
-                await work.end(oldest, Kind.REVOKED, actor=session.user_id)
+            others = await work.tx.sessions.of(session.user_id)
+            await work.end_each(others[: -self.policy.most_sessions + 1 or None], actor=session.user_id)
             await work.tx.sessions.add(session)
             await self._throttles.give_back(work.tx, proof.taken)
             work.tell(

@@ -57,9 +57,13 @@ class Work:
     async def end_all(self, user_id: str, *, actor: str, but: str | None = None) -> int:
         """Revoke every live session of a user, save one. Returns how many."""
         others = [session for session in await self.tx.sessions.of(user_id) if session.id != but]
-        for session in _in_order(others):
-            await self.end(session, Kind.REVOKED, actor=actor)
+        await self.end_each(others, actor=actor)
         return len(others)
+
+    async def end_each(self, sessions: Sequence[Session], *, actor: str) -> None:
+        """Revoke some sessions of one user, in the order in which everybody changes them."""
+        for session in _in_order(sessions):
+            await self.end(session, Kind.REVOKED, actor=actor)
 
     async def raise_all(self, user_id: str) -> None:
         """Make every guard ask again what the user's sessions may do."""

@@ -1,7 +1,7 @@
 """Proofs, and whether one is strong and recent enough (NIST SP 800-63B-4, RFC 8176, RFC 9470)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.user import Credential, User
@@ -60,3 +60,12 @@ def fresh(auth_time: datetime, *, now: datetime, within: timedelta) -> Denied | 
     """Say that a proof is too old for what is asked, or `None`. A proof from the future is not fresh either."""
     age = now - auth_time
     return None if -timedelta(minutes=1) <= age <= within else Denied(Reason.NOT_FRESH)
+
+
+def claimed(auth_time: datetime, *, now: datetime, leeway: timedelta) -> datetime:
+    """Return when a token says that its user proved themself: never in the future, which would be refused.
+
+    A clock that was ahead at the login leaves such a session. Nobody knows how old its proof is, so it is fresh for
+    nobody: it is from the beginning of time.
+    """
+    return auth_time if auth_time <= now + leeway else datetime.fromtimestamp(0, UTC)

@@ -79,8 +79,12 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
     if version.major < OLDEST:
         connection.terminate()
         raise Misconfigured(f"the database {named(url)} is PostgreSQL {version.major}; {OLDEST} or later is needed")
-    with answering(url):
-        await connection.execute(_DURABLE)
+    try:
+        with answering(url):
+            await connection.execute(_DURABLE)
+    except BaseException:  # who is cancelled here leaves no connection behind
+        connection.terminate()
+        raise
     return connection
 
 

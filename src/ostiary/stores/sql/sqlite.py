@@ -219,10 +219,15 @@ class Sqlite:
 
 
 async def _closed(connections: Sequence[Connection], watch: Watch | None = None) -> None:
-    closing = [asyncio.wrap_future(connection.close()) for connection in connections]
-    if watch is not None:
-        closing.append(asyncio.ensure_future(asyncio.to_thread(watch.stop)))
-    await asyncio.shield(asyncio.gather(*closing))
+    """Close one connection after the other: of two that close at once, neither is the last, which clears the log."""
+
+    async def close() -> None:
+        if watch is not None:
+            await asyncio.to_thread(watch.stop)
+        for connection in reversed(connections):
+            await asyncio.wrap_future(connection.close())
+
+    await asyncio.shield(close())
 
 
 async def _acquired(turn: asyncio.Lock, deadline: float) -> None:
