@@ -43,9 +43,10 @@ mypy: $(STAMP)
 pyright: $(STAMP)
 	.venv/bin/pyright
 
-bench: $(STAMP)  ## measure speed (needs wrk)
-	@command -v wrk >/dev/null || { $(call apt,wrk); }
-	.venv/bin/python -m bench
+bench: $(STAMP)  ## measure speed (ONLY=delay for one of them, BENCH_QUICK=1 to try it)
+	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; \
+	command -v wrk >/dev/null || missing="$$missing wrk"; [ -z "$$missing" ] || { $(call apt,$$missing); }
+	.venv/bin/python -m bench $(ONLY)
 
 faults: $(STAMP)  ## break everything under load, and write the fault report (SEED=1)
 	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }

@@ -1,10 +1,11 @@
 """Run every bench, or those that are named; print every figure, and fail when a target is missed."""
 
+import signal
 import sys
 
-from bench import check, delay, serving
+from bench import check, delay, everywhere, growth, serving
 
-BENCHES = {"check": check, "serving": serving, "delay": delay}
+BENCHES = {"check": check, "serving": serving, "delay": delay, "everywhere": everywhere, "growth": growth}
 
 
 def main(names: list[str]) -> int:
@@ -18,4 +19,5 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the servers we have started end as well
     sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ from ostiary.core.decision import Denied
 from ostiary.core.floor import Floors
 from ostiary.verify import Refused, Verifier
 
+START = timedelta(seconds=30)  # until a process must be ready
 PATIENCE = 10.0  # seconds for the last thing to arrive
 
 Arrived = Callable[[int], None]
@@ -66,7 +68,7 @@ class Elsewhere:
         for process in self._processes:
             process.start()
         for pipe in self._pipes:
-            assert pipe.poll(60), "a process does not come to watch"
+            assert pipe.poll(2 * START.total_seconds()), "a process does not come to watch"
             pipe.recv()
         return self
 
@@ -158,8 +160,9 @@ class Verifiers:
                     except Refused:
                         arrived(numbers[sid])
 
+            await verifier.until_ready(START)
             for login in self.logins:
-                await verifier.check(login.token, stale="ask")
+                verifier.verify(login.token)
             view = verifier._source.view  # noqa: SLF001 - where its floors are
             assert view is not None
             view.floors.of = _Noticed(view.floors, tell)
@@ -194,8 +197,6 @@ class Entries:
 
     @asynccontextmanager
     async def watching(self, arrived: Arrived) -> AsyncGenerator[None]:
-        redis = Redis.from_url(self.url)
-
         async def read() -> None:
             last = "0"
             while True:
@@ -204,10 +205,10 @@ class Entries:
                     for last, fields in entries:  # noqa: B007 - the next question begins after it
                         arrived(int(fields[b"number"]))
 
-        reading = asyncio.create_task(read())
-        yield
-        reading.cancel()
-        await redis.aclose()
+        async with Redis.from_url(self.url) as redis, asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(read())
+            yield
+            reading.cancel()
 
 
 @dataclass(frozen=True, slots=True)
