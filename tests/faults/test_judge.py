@@ -177,9 +177,18 @@ def test_delays() -> None:
         op(Deed.CHECK, YES, 10.4, node="verifier-3"),
     ]
 
-    assert delays(operations, kind="server", begin=0, end=20) == pytest.approx([0.6])
-    assert delays(operations, kind="verifier", begin=0, end=20) == pytest.approx([0.1, 0.2])
-    assert delays(operations, kind="server", begin=11, end=20) == []
+    assert delays(operations, kind="server", begin=0, end=20, lease=LEASE) == pytest.approx([0.6])
+    assert delays(operations, kind="verifier", begin=0, end=20, lease=LEASE) == pytest.approx([0.1, 0.2])
+    assert delays(operations, kind="server", begin=11, end=20, lease=LEASE) == []
+
+
+def test_a_logout_that_nobody_looked_at() -> None:
+    """A first look later than a lease says nothing; a late no after a late yes says how long it was."""
+    late = op(Deed.CHECK, NO, 15)
+
+    assert delays([LOGIN, LOGOUT, late], kind="server", begin=0, end=20, lease=LEASE) == []
+    let_in = op(Deed.CHECK, YES, 12)
+    assert delays([LOGIN, LOGOUT, let_in, late], kind="server", begin=0, end=20, lease=LEASE) == pytest.approx([4.9])
 
 
 def test_percentile() -> None:

@@ -178,12 +178,12 @@ def _failed(operations: Iterable[Operation]) -> Iterator[Violation]:
 # ------------------------------------------------------------------------------------------------ delays
 
 
-def delays(operations: Iterable[Operation], *, kind: str, begin: float, end: float) -> list[float]:
+def delays(operations: Iterable[Operation], *, kind: str, begin: float, end: float, lease: float) -> list[float]:
     """Return how long each logout that was acknowledged between two times took to reach a kind of node.
 
     From the acknowledgement to the sending of the first check that was not let in, and after which none was. So what is
     said is never shorter than the truth, and longer by the time between two checks at most. A check without an answer
-    was not let in.
+    was not let in. A logout that nobody looked at for a lease says nothing of how long it took.
     """
     operations = list(operations)
     lives = lives_of(operations)
@@ -197,7 +197,7 @@ def delays(operations: Iterable[Operation], *, kind: str, begin: float, end: flo
         over = lives[session].surely_over
         let_in = max((check.sent for check in asked if check.outcome is Outcome.YES), default=over)
         refused = [c.sent for c in asked if c.outcome is not Outcome.YES and c.sent >= max(let_in, over)]
-        if refused:
+        if refused and (let_in > over or min(refused) <= over + lease):
             found.append(min(refused) - over)
     return sorted(found)
 

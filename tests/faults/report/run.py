@@ -159,7 +159,8 @@ def _row(trial: Trial, operations: Iterable[Operation], violations: Iterable[Vio
         acknowledged=sum(each.deed in writes for each in yes),
         logouts=sum(each.deed in ENDS for each in yes),
         delays={
-            kind: delays(operations, kind=kind, begin=trial.begin, end=trial.end) for kind in ("server", "verifier")
+            kind: delays(operations, kind=kind, begin=trial.begin, end=trial.end, lease=LEASE)
+            for kind in ("server", "verifier")
         },
         broken=Counter(each.promise for each in violations if trial.begin <= each.at < trial.end),
     )
