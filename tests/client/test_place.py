@@ -17,7 +17,7 @@ class Kept(KeyringBackend):
     priority = 1
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -60,7 +60,7 @@ def test_each_by_its_name(kept: Kept) -> None:
 
 def test_no_keyring_here(kept: Kept) -> None:
     """A machine without a keyring says so, and what to do."""
-    keyring.set_keyring(NoKeyring())
+    keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]
 
     with pytest.raises(Misconfigured, match="use a FilePlace"):
         KeyringPlace("a-tool").read()
