@@ -29,7 +29,8 @@ _LEFT_TO_THE_PARENT: Final[list["Opening"]] = []
 class SqliteLink:
     """A transaction on a connection."""
 
-    def __init__(self, connection: sqlite3.Connection, *, writes: bool) -> None:
+    def __init__(self, opening: "Opening", connection: sqlite3.Connection, *, writes: bool) -> None:
+        self._opening = opening
         self._connection = connection
         self._writes = writes
         self._begun = writes
@@ -97,7 +98,7 @@ class SqliteLink:
             return nothing
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        with answering():
+        with self._opening.using(self._connection), answering():
             if not self._begun:
                 self._connection.execute("BEGIN")
                 self._begun = True
@@ -107,7 +108,7 @@ class SqliteLink:
             return work(self._connection)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Opening:
     """What belongs to one opening of the database, in one process."""
 
@@ -115,12 +116,53 @@ class Opening:
     readers: list[sqlite3.Connection]
     watcher: sqlite3.Connection
     """It never writes, so its `data_version` tells of every commit."""
-    known: list[int]
+    known: int
     idle: queue.LifoQueue[sqlite3.Connection] = field(default_factory=queue.LifoQueue[sqlite3.Connection])
     turn: threading.Lock = field(default_factory=threading.Lock)
     watching: threading.Lock = field(default_factory=threading.Lock)
     written: threading.Event = field(default_factory=threading.Event)
     process: int = field(default_factory=os.getpid)
+    leaving: threading.Lock = field(default_factory=threading.Lock)
+    """Held to close, and to give a connection back: whoever comes second closes it."""
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    is_closed: bool = False
+
+    def see(self) -> None:
+        """See that it is still open. Raises `Unavailable` when it is not."""
+        if self.is_closed:
+            raise Unavailable("the store cannot answer: it is not open")
+
+    @contextmanager
+    def using(self, connection: sqlite3.Connection) -> Generator[None]:
+        """Do one thing with a connection. The one that writes is closed between two of them, and holds nobody up."""
+        if connection is not self.writer:
+            self.see()
+            yield
+            return
+        with self.writing:
+            self.see()
+            yield
+
+    def leave(self, reader: sqlite3.Connection) -> None:
+        """Give a reader back."""
+        with self.leaving:
+            if self.is_closed:
+                reader.close()
+            else:
+                self.idle.put(reader)
+
+    def close(self) -> None:
+        """Close what nobody reads with, and what writes. The rest is closed by who uses it, and does nothing more."""
+        with self.leaving:
+            self.is_closed = True
+            with suppress(queue.Empty):
+                while True:
+                    self.idle.get_nowait().close()
+        with self.writing:
+            self.writer.close()
+        self.written.set()
+        with self.watching:
+            self.watcher.close()
 
 
 class Sqlite:
@@ -152,44 +194,37 @@ class Sqlite:
             for connection in made:
                 connection.close()
             raise
-        opening = Opening(writer=made[0], readers=made[1:-1], watcher=watcher, known=[version])
+        opening = Opening(writer=made[0], readers=made[1:-1], watcher=watcher, known=version)
         for reader in opening.readers:
             opening.idle.put(reader)
         self._opening = opening
 
     def close(self) -> None:
-        """Close every connection, each after what it is doing now."""
+        """Close every connection. A transaction that is still open has failed."""
         opening, self._opening = self._opening, None
         if opening is None:
             return
         if opening.process != os.getpid():
             _LEFT_TO_THE_PARENT.append(opening)
             return
-        opening.written.set()
-        with opening.watching:
-            opening.watcher.close()
-        for _ in opening.readers:
-            with suppress(queue.Empty):
-                opening.idle.get(timeout=self._patience).close()
-        with opening.turn:
-            opening.writer.close()
+        opening.close()
 
     @contextmanager
     def read(self) -> Generator[SqliteLink]:
         """Begin a transaction. What it sees is fixed by its first statement."""
-        idle = self.opened().idle
+        opening = self.opened()
         try:
-            reader = idle.get(timeout=self._patience)
+            reader = opening.idle.get(timeout=self._patience)
         except queue.Empty:
             raise Unavailable("the store cannot answer: others read already, and do not end") from None
-        link = SqliteLink(reader, writes=False)
+        link = SqliteLink(opening, reader, writes=False)
         try:
             yield link
         finally:
             link.end()
             with suppress(sqlite3.Error):
                 reader.rollback()
-            idle.put(reader)
+            opening.leave(reader)
 
     @contextmanager
     def write(self) -> Generator[SqliteLink]:
@@ -199,12 +234,12 @@ class Sqlite:
         if not opening.turn.acquire(timeout=self._patience):
             raise Unavailable("the store cannot answer: the writes before this one keep it busy")
         try:
-            link = SqliteLink(opening.writer, writes=True)
+            link = SqliteLink(opening, opening.writer, writes=True)
             try:
-                _begin(opening.writer, deadline)
+                _begin(opening, deadline)
                 yield link
                 link.end()
-                with answering():
+                with opening.using(opening.writer), answering():
                     commit(opening.writer)
             except BaseException:
                 link.end()
@@ -216,14 +251,17 @@ class Sqlite:
         opening.written.set()
 
     def changed(self, *, wait: float) -> bool:
-        """Return `True` soon after a commit on any connection of any process, or `False` after `wait` seconds."""
+        """Return `True` soon after a commit on any connection of any process, or `False` after `wait` seconds.
+
+        One thread listens, the follower's: of several, each change would wake but one.
+        """
         opening = self.opened()
         end = time.monotonic() + wait
         while self._opening is opening:
             with opening.watching, answering():
                 version = _version(opening.watcher)
-            if version != opening.known[0]:
-                opening.known[0] = version
+            if version != opening.known:
+                opening.known = version
                 return True
             left = end - time.monotonic()
             if left <= 0:
@@ -239,11 +277,11 @@ class Sqlite:
         return self._opening
 
 
-def _begin(writer: sqlite3.Connection, deadline: float) -> None:
+def _begin(opening: Opening, deadline: float) -> None:
     pause = 0.001
     while True:
-        with answering():
-            if begun(writer):
+        with opening.using(opening.writer), answering():
+            if begun(opening.writer):
                 return
         if time.monotonic() >= deadline:
             raise Unavailable("the store cannot answer: another process keeps it locked")
