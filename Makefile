@@ -4,7 +4,7 @@ PYTHON ?= python3
 STAMP  := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check mypy pyright bench faults clean lock
+.PHONY: help serve demo test check twin mypy pyright bench faults clean lock
 
 # Install Debian packages when we may; else say how. Servers they bring are not started: we want the programs.
 define apt
@@ -31,7 +31,11 @@ test: $(STAMP)  ## run the tests (they start their own PostgreSQL and Redis)
 	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
 	.venv/bin/pytest
 
+twin: $(STAMP)  ## write src/ostiary/sync anew from the asynchronous source
+	.venv/bin/python -m tools.twin
+
 check: $(STAMP)  ## lint, format, types and layers
+	.venv/bin/python -m tools.twin --check
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	@$(MAKE) --no-print-directory -j2 -Otarget mypy pyright

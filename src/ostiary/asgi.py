@@ -14,15 +14,15 @@ from datetime import timedelta
 from typing import Any
 
 from ostiary.auth import Auth
-from ostiary.core.access import Principal, Requirement, meets
+from ostiary.core.access import Principal, Requirement
 from ostiary.core.decision import Denied, Reason
-from ostiary.errors import Barred, Misconfigured, OstiaryError
+from ostiary.errors import Barred, OstiaryError
 from ostiary.guard import Headers, Unsure
-from ostiary.ports import Clock
 from ostiary.web import problem
 from ostiary.web.http import LARGEST_BODY, Request, Response
 from ostiary.web.metrics import Metrics
 from ostiary.web.router import Router
+from ostiary.web.standing import ANYBODY, WHO, current, require
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,12 +30,21 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-log = logging.getLogger("ostiary.asgi")
+__all__ = [
+    "ANYBODY",
+    "App",
+    "Door",
+    "Message",
+    "Receive",
+    "Requires",
+    "Scope",
+    "Send",
+    "current",
+    "require",
+    "respond",
+]
 
-_WHO = "ostiary"
-"""The one key we add: who is asking, and the clock that freshness is judged by. Two would make the table grow."""
-ANYBODY = Requirement()
-"""A session, and nothing more."""
+log = logging.getLogger("ostiary.asgi")
 
 _TAKEN_IN_WITHIN = 5.0
 """Seconds that a client may take for one chunk of a stream. Who is slower comes again and goes on where it was."""
@@ -81,7 +90,7 @@ class Door:
         answer = self._check(headers, method) if self._auth.started else await self._start_and_check(headers, method)
         if isinstance(answer, Unsure):
             answer = await self._auth.guard.ask(answer, headers, method)
-        scope[_WHO] = (answer, self._clock)
+        scope[WHO] = (answer, self._clock)
         await self._app(scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- a request
@@ -194,38 +203,6 @@ class Requires:
             except Barred as barred:
                 return respond(problem.of(barred).response(), scope, send)
         return self._app(scope, receive, send)
-
-
-def current(scope: Scope) -> Principal:
-    """Return who is asking.
-
-    Raises:
-        Barred: nobody is, or the session is not good. As a `Refused` it becomes a problem at the border.
-        Misconfigured: no `Door` stands in front of this application.
-    """
-    answer, _ = scope.get(_WHO, (None, None))
-    if isinstance(answer, Principal):
-        return answer
-    if isinstance(answer, Denied):
-        raise Barred(answer.reason)
-    raise Misconfigured("no ostiary door stands in front of this application: install it, or wrap the app in Door")
-
-
-def require(scope: Scope, requirement: Requirement) -> Principal:
-    """Return who is asking if they meet a requirement.
-
-    Raises:
-        Barred: nobody is asking, or they do not meet it.
-        Misconfigured: no `Door` stands in front of this application.
-    """
-    principal = current(scope)
-    if requirement is ANYBODY:
-        return principal
-    clock: Clock = scope[_WHO][1]
-    unmet = meets(requirement, principal, now=clock.now())
-    if unmet is not None:
-        raise Barred(unmet.reason, within=requirement.fresh if unmet.reason is Reason.NOT_FRESH else None)
-    return principal
 
 
 async def respond(response: Response, scope: Scope, send: Send) -> None:
