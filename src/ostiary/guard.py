@@ -28,7 +28,7 @@ from ostiary.core.decision import Denied, Reason
 from ostiary.core.floor import NONE_IS_GOOD, Floors
 from ostiary.core.keys import Keyring
 from ostiary.core.policy import Policy
-from ostiary.core.session import Carrier, Session, carries, ends_at
+from ostiary.core.session import Carrier, Session, carries, dead, ends_at
 from ostiary.core.site import CSRF_HEADER, SAFE_METHODS, Meant, Site, meant
 from ostiary.core.token import (
     AccessToken,
@@ -225,6 +225,22 @@ class Guard:
             pass
         return Denied(Reason.UNAVAILABLE)
 
+    async def still(self, who: Principal, *, ask: bool = False) -> bool:
+        """Tell whether a session that was let in is still good: from memory, or from the store where memory cannot say.
+
+        With `ask` the store is asked in any case: that a session has ended by itself is known only there. Where nobody
+        can say, it is not good.
+        """
+        try:
+            if self._elapsed() >= self._floors.fresh_until:
+                await self._catch_up()
+                ask = True
+            if ask and not self._is_same(who, await self._asked(who.session_id)):
+                return False
+        except OstiaryError:
+            return False
+        return self._elapsed() < self._floors.fresh_until and who.revision >= self._floors.of.get(who.session_id, 0)
+
     def is_meant(self, headers: Headers, method: str, sid: str | None) -> bool:
         """Tell whether a request that carries a cookie (`sid`), or would set one (`None`), was meant by its sender."""
         sent = [header for header in headers if header[0] in _CROSS_SITE_HEADERS]
@@ -370,6 +386,14 @@ class Guard:
         if session.revision < floor:
             return None
         return self._remember_session(session, user, asked.asked_at, digest)
+
+    def _is_same(self, who: Principal, asked: _Asked) -> bool:
+        """Tell whether the store knows a session that lives and has not changed since it was let in."""
+        session, user = asked.session, asked.user
+        if session is None or user is None or user.disabled_at is not None:
+            return False
+        over = dead(session, now=self._clock.now(), policy=self._policy)
+        return over is None and session.revision <= who.revision
 
     def _remember_session(self, session: Session, user: User, asked_at: float, digest: bytes) -> Principal:
         now = self._elapsed() + self._clock.offset
