@@ -205,10 +205,12 @@ class Requires:
         *,
         role: str | None = None,
         permission: str | None = None,
+        scope: str | None = None,
+        aal: int | None = None,
         fresh: timedelta | None = None,
     ) -> None:
         self._app = app
-        requirement = Requirement(role=role, permission=permission, fresh=fresh)
+        requirement = Requirement(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
         self._requirement = ANYBODY if requirement == ANYBODY else requirement
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -249,7 +251,11 @@ def require(scope: Scope, requirement: Requirement) -> Principal:
     auth: Auth = scope[_WHO][1]
     unmet = meets(requirement, principal, now=auth.clock.now())
     if unmet is not None:
-        raise Barred(unmet.reason, within=requirement.fresh if unmet.reason is Reason.NOT_FRESH else None)
+        raise Barred(
+            unmet.reason,
+            within=requirement.fresh if unmet.reason is Reason.NOT_FRESH else None,
+            aal=requirement.aal if unmet.reason is Reason.NOT_STRONG else None,
+        )
     return principal
 
 
