@@ -42,9 +42,12 @@ async def attend(app: App, scope: Scope, receive: Receive, send: Send, *, auth: 
 
     async def say(message: Message) -> None:
         nonlocal done
+        closes = message["type"] == "websocket.close"
+        if done and closes:
+            return  # a framework that hears of the end says it once more
         if done:
             raise OSError("the WebSocket is closed")
-        done = message["type"] == "websocket.close"
+        done = closes
         await send(message)
 
     try:
