@@ -48,11 +48,15 @@ class Refused(OstiaryError):
 
 
 class Barred(Refused):
-    """The guard's refusal, or a requirement not met, raised at the border. `within` is how fresh a proof had to be."""
+    """The guard's refusal, or a requirement not met, raised at the border.
 
-    def __init__(self, reason: Reason, *, within: timedelta | None = None) -> None:
+    `within` is how fresh a proof had to be, `aal` the assurance level that it had to reach.
+    """
+
+    def __init__(self, reason: Reason, *, within: timedelta | None = None, aal: int | None = None) -> None:
         super().__init__(reason)
         self.within = within
+        self.aal = aal
 
 
 class Throttled(Refused):

@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ostiary.asgi import Door, current, require, respond
+from ostiary.asgi import ANYBODY, Door, current, require, respond
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
 from ostiary.errors import Misconfigured, OstiaryError
@@ -45,6 +45,8 @@ def requires(
     *,
     role: str | None = None,
     permission: str | None = None,
+    scope: str | None = None,
+    aal: int | None = None,
     fresh: timedelta | None = None,
 ) -> Callable[[Endpoint], Endpoint]:
     """Let only who meets a requirement reach an endpoint, be it a function or a method, `async` or not.
@@ -52,7 +54,7 @@ def requires(
     Raises:
         ValueError: nothing is required. `current_principal` asks for a session alone.
     """
-    requirement = named(role=role, permission=permission, fresh=fresh)
+    requirement = named(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
 
     def decorate(endpoint: Endpoint) -> Endpoint:
         async def awaited(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the endpoint takes and gives
@@ -69,15 +71,23 @@ def requires(
     return decorate
 
 
-def named(*, role: str | None = None, permission: str | None = None, fresh: timedelta | None = None) -> Requirement:
+def named(
+    *,
+    role: str | None = None,
+    permission: str | None = None,
+    scope: str | None = None,
+    aal: int | None = None,
+    fresh: timedelta | None = None,
+) -> Requirement:
     """Make a requirement that names something.
 
     Raises:
         ValueError: it would not. A forgotten word must not read as consent.
     """
-    if role is None and permission is None and fresh is None:
-        raise ValueError("nothing is required: name a role, a permission or a freshness")
-    return Requirement(role=role, permission=permission, fresh=fresh)
+    requirement = Requirement(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
+    if requirement == ANYBODY:
+        raise ValueError("nothing is required: name a role, a permission, a scope, an assurance level or a freshness")
+    return requirement
 
 
 async def refuse(_: HTTPConnection, error: Exception) -> Response:

@@ -53,7 +53,6 @@ class Door:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
-        self._clock = auth.clock
         self._router = Router(auth, metrics=metrics)
         self._starting = threading.Lock()
         self._closed = False
@@ -78,7 +77,7 @@ class Door:
                 answer = self._auth.guard.ask(answer, headers, method)
         else:
             answer = Denied(Reason.UNAVAILABLE)
-        environ[WHO] = (answer, self._clock)
+        environ[WHO] = (answer, self._auth)
         return self._app(environ, start_response)
 
     def close(self) -> None:

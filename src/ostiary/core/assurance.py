@@ -56,6 +56,11 @@ def acr(amr: tuple[str, ...]) -> str:
     return f"aal{aal(amr)}"
 
 
+def strong(amr: tuple[str, ...], *, least: int) -> Denied | None:
+    """Say that a set of methods does not reach an assurance level."""
+    return None if aal(amr) >= least else Denied(Reason.NOT_STRONG)
+
+
 def fresh(auth_time: datetime, *, now: datetime, within: timedelta) -> Denied | None:
     """Say that a proof is too old for what is asked, or `None`. A proof from the future is not fresh either."""
     age = now - auth_time

@@ -6,6 +6,7 @@ from ostiary.check import Asked, Check, Headers, Unsure
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.policy import Policy
+from ostiary.core.session import dead
 from ostiary.core.site import Site
 from ostiary.core.token import SessionToken
 from ostiary.errors import OstiaryError, Unavailable
@@ -71,6 +72,22 @@ class Guard(Check):
             pass
         return Denied(Reason.UNAVAILABLE)
 
+    def still(self, who: Principal, *, ask: bool = False) -> bool:
+        """Tell whether a session that was let in is still good: from memory, or from the store where memory cannot say.
+
+        With `ask` the store is asked in any case: that a session has ended by itself is known only there. Where nobody
+        can say, it is not good.
+        """
+        try:
+            if self._elapsed() >= self._floors.fresh_until:
+                self._catch_up()
+                ask = True
+            if ask and not self._is_same(who, self._asked(who.session_id)):
+                return False
+        except OstiaryError:
+            return False
+        return self._elapsed() < self._floors.fresh_until and who.revision >= self._floors.of.get(who.session_id, 0)
+
     # -------------------------------------------------------------------------------------------- the store
 
     def _ask_about(self, token: SessionToken, digest: bytes) -> Principal | Denied | None:
@@ -95,3 +112,11 @@ class Guard(Check):
         except TimeoutError:
             raise Unavailable("the store does not answer in time") from None
         return Asked(session, user, asked_at)
+
+    def _is_same(self, who: Principal, asked: Asked) -> bool:
+        """Tell whether the store knows a session that lives and has not changed since it was let in."""
+        session, user = asked.session, asked.user
+        if session is None or user is None or user.disabled_at is not None:
+            return False
+        over = dead(session, now=self._clock.now(), policy=self._policy)
+        return over is None and session.revision <= who.revision

@@ -52,6 +52,9 @@ class Row:
 
 
 _NO_CARRIER = Row(401, "unauthenticated", "Log in first.")
+_PROVE_ANEW = Row(
+    401, "insufficient_user_authentication", "This needs a more recent or a stronger login. Prove yourself again."
+)
 _OVER = Row(401, "invalid_token", "This session is over. Log in again.")
 INVALID_GRANT = Row(401, "invalid_grant", "This refresh token is no longer good. Log in again.")
 _AMBIGUOUS = Row(400, "invalid_request", "The request carries more than one session.")
@@ -82,7 +85,8 @@ TABLE: dict[Reason, Row] = {
     Reason.BAD_CREDENTIALS: _BAD_CREDENTIALS,
     Reason.WRONG_USER: _BAD_CREDENTIALS,
     Reason.THROTTLED: Row(429, "too_many_requests", "Too many tries. Wait a little."),
-    Reason.NOT_FRESH: Row(401, "insufficient_user_authentication", "This needs a recent login. Prove yourself again."),
+    Reason.NOT_FRESH: _PROVE_ANEW,
+    Reason.NOT_STRONG: _PROVE_ANEW,
     Reason.FORBIDDEN: Row(403, "insufficient_scope", "You may not do this."),
     Reason.CROSS_SITE: Row(
         403, "cross_site", "This request came from another site, or did not show the session's token."
@@ -194,8 +198,8 @@ def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
     match error:
         case Throttled(retry_after=seconds):
             return Problem(TABLE[Reason.THROTTLED], headers=(_retry_after(seconds),))
-        case Barred(reason=reason, within=within):
-            return refusal(reason, at=at or Place.CARRIER, within=within)
+        case Barred(reason=reason, within=within, aal=aal):
+            return refusal(reason, at=at or Place.CARRIER, within=within, aal=aal)
         case Refused(reason=reason):
             return refusal(reason, at=at or Place.PROOF)
         case Overloaded(retry_after=seconds):
@@ -210,7 +214,9 @@ def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
             return refusal(Reason.UNAVAILABLE)
 
 
-def refusal(reason: Reason, *, at: Place = Place.CARRIER, within: timedelta | None = None) -> Problem:
+def refusal(
+    reason: Reason, *, at: Place = Place.CARRIER, within: timedelta | None = None, aal: int | None = None
+) -> Problem:
     """Say what a client may read of a reason, with the challenge and the patience that belong to it."""
     row = TABLE[reason]
     if at is Place.PROOF and reason is Reason.USER_DISABLED:
@@ -219,7 +225,7 @@ def refusal(reason: Reason, *, at: Place = Place.CARRIER, within: timedelta | No
         row = INVALID_GRANT
     headers: tuple[Header, ...] = ()
     if row.status in (400, 401) or reason is Reason.FORBIDDEN:
-        headers = ((b"www-authenticate", _challenge(row, within).encode()),)
+        headers = ((b"www-authenticate", _challenge(row, within, aal).encode()),)
     if row.status in (429, 503):
         headers = (_retry_after(RETRY_AFTER),)
     return Problem(row, headers=headers)
@@ -231,7 +237,7 @@ _SAID_IN_CHALLENGE = frozenset(
 _SAID_OTHERWISE = {"invalid_verifier": "invalid_token"}
 
 
-def _challenge(row: Row, within: timedelta | None) -> str:
+def _challenge(row: Row, within: timedelta | None, aal: int | None) -> str:
     """Return the challenge of RFC 6750 section 3 (and RFC 9470). Who has shown no token is told of no error."""
     parts = ['realm="ostiary"']
     error = _SAID_OTHERWISE.get(row.code, row.code)
@@ -239,6 +245,8 @@ def _challenge(row: Row, within: timedelta | None) -> str:
         parts += [f'error="{error}"', f'error_description="{row.sentence}"']
     if within is not None:
         parts.append(f'max_age="{int(within.total_seconds())}"')
+    if aal is not None:
+        parts.append(f'acr_values="aal{aal}"')
     return "Bearer " + ", ".join(parts)
 
 

@@ -9,7 +9,7 @@ from ostiary.errors import Barred, Misconfigured
 from ostiary.ports import Clock
 
 WHO: Final = "ostiary"
-"""The one key we add: who is asking, and the clock that freshness is judged by. Two would make the table grow."""
+"""The one key we add: who is asking, and the `Auth` that said so. Two would make the table grow."""
 
 ANYBODY: Final = Requirement()
 """A session, and nothing more."""
@@ -40,8 +40,12 @@ def require(request: Mapping[str, Any], requirement: Requirement) -> Principal:
     principal = current(request)
     if requirement is ANYBODY:
         return principal
-    clock: Clock = request[WHO][1]
+    clock: Clock = request[WHO][1].clock
     unmet = meets(requirement, principal, now=clock.now())
     if unmet is not None:
-        raise Barred(unmet.reason, within=requirement.fresh if unmet.reason is Reason.NOT_FRESH else None)
+        raise Barred(
+            unmet.reason,
+            within=requirement.fresh if unmet.reason is Reason.NOT_FRESH else None,
+            aal=requirement.aal if unmet.reason is Reason.NOT_STRONG else None,
+        )
     return principal

@@ -4,15 +4,19 @@
 
 It starts and stops the `Auth` with the application, answers `/auth/*` and the key set, and says of every other request
 who is asking: `current(scope)`. Saying is all it does; `Requires` refuses.
+
+A WebSocket that was opened with a session is closed with code 4401 when that is over. A long response may ask
+`await alive(scope)`.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
+from ostiary.asgi.sockets import SESSION_OVER, attend
+from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
 from ostiary.core.decision import Denied, Reason
@@ -24,14 +28,9 @@ from ostiary.web.metrics import Metrics
 from ostiary.web.router import Router
 from ostiary.web.standing import ANYBODY, WHO, current, require
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 __all__ = [
     "ANYBODY",
+    "SESSION_OVER",
     "App",
     "Door",
     "Message",
@@ -39,12 +38,16 @@ __all__ = [
     "Requires",
     "Scope",
     "Send",
+    "alive",
     "current",
     "require",
     "respond",
 ]
 
+
 log = logging.getLogger("ostiary.asgi")
+
+_UNAVAILABLE = Denied(Reason.UNAVAILABLE)
 
 _TAKEN_IN_WITHIN = 5.0
 """Seconds that a client may take for one chunk of a stream. Who is slower comes again and goes on where it was."""
@@ -60,7 +63,6 @@ class Door:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
-        self._clock = auth.clock
         self._router = Router(auth, service=service, metrics=metrics)
         self._knows = self._router.knows
         self._ours = self._router.starts
@@ -79,7 +81,8 @@ class Door:
                 await self._answer(path, scope, receive, send)
                 return
         elif kind == "websocket":
-            method = _HANDSHAKE
+            await self._attend(scope, receive, send)
+            return
         elif kind == "lifespan":
             await self._live(scope, receive, send)
             return
@@ -90,13 +93,23 @@ class Door:
         answer = self._check(headers, method) if self._auth.started else await self._start_and_check(headers, method)
         if isinstance(answer, Unsure):
             answer = await self._auth.guard.ask(answer, headers, method)
-        scope[WHO] = (answer, self._clock)
+        scope[WHO] = (answer, self._auth)
         await self._app(scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- a request
 
+    async def _attend(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say who opens a WebSocket, and stay with it for as long as it is open."""
+        await self._is_started()
+        who = await self._auth.authenticate(scope["headers"], _HANDSHAKE) if self._auth.started else _UNAVAILABLE
+        scope[WHO] = (who, self._auth)
+        if isinstance(who, Principal):
+            await attend(self._app, scope, receive, send, auth=self._auth, who=who)
+        else:
+            await self._app(scope, receive, send)
+
     async def _start_and_check(self, headers: Headers, method: str) -> Principal | Denied | Unsure:
-        return self._check(headers, method) if await self._is_started() else Denied(Reason.UNAVAILABLE)
+        return self._check(headers, method) if await self._is_started() else _UNAVAILABLE
 
     async def _is_started(self) -> bool:
         """Start at the first request where the server knows no lifespan. What was stopped is not started again."""
@@ -189,10 +202,12 @@ class Requires:
         *,
         role: str | None = None,
         permission: str | None = None,
+        scope: str | None = None,
+        aal: int | None = None,
         fresh: timedelta | None = None,
     ) -> None:
         self._app = app
-        requirement = Requirement(role=role, permission=permission, fresh=fresh)
+        requirement = Requirement(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
         self._requirement = ANYBODY if requirement == ANYBODY else requirement
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -203,6 +218,20 @@ class Requires:
             except Barred as barred:
                 return respond(problem.of(barred).response(), scope, send)
         return self._app(scope, receive, send)
+
+
+async def alive(scope: Scope) -> bool:
+    """Tell whether the session that a request came with is still good: what a long response asks between its parts.
+
+    It is answered from memory while the lease holds. A session that may do other things than before is not the same.
+
+    Raises:
+        Barred: the request came with no session that is good.
+        Misconfigured: no `Door` stands in front of this application.
+    """
+    who = current(scope)
+    auth: Auth = scope[WHO][1]
+    return await auth.guard.still(who)
 
 
 async def respond(response: Response, scope: Scope, send: Send) -> None:
