@@ -13,11 +13,13 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from ostiary import languages
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement, meets
 from ostiary.core.decision import Denied, Reason
 from ostiary.errors import Barred, Misconfigured, OstiaryError
 from ostiary.guard import Headers, Unsure
+from ostiary.languages import Language
 from ostiary.ports import Clock
 from ostiary.web import problem
 from ostiary.web.http import LARGEST_BODY, Request, Response
@@ -192,7 +194,7 @@ class Requires:
             try:
                 require(scope, self._requirement)
             except Barred as barred:
-                return respond(problem.of(barred).response(), scope, send)
+                return respond(problem.of(barred).response(language(scope)), scope, send)
         return self._app(scope, receive, send)
 
 
@@ -226,6 +228,12 @@ def require(scope: Scope, requirement: Requirement) -> Principal:
     if unmet is not None:
         raise Barred(unmet.reason, within=requirement.fresh if unmet.reason is Reason.NOT_FRESH else None)
     return principal
+
+
+def language(scope: Scope) -> Language:
+    """Return the language that the client of a request asks for."""
+    wished = [value for name, value in scope["headers"] if name == b"accept-language"]
+    return languages.of(wished[0].decode("latin-1") if len(wished) == 1 else None)
 
 
 async def respond(response: Response, scope: Scope, send: Send) -> None:

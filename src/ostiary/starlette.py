@@ -18,11 +18,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ostiary.asgi import Door, current, require, respond
+from ostiary.asgi import Door, current, language, require, respond
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
 from ostiary.errors import Misconfigured, OstiaryError
-from ostiary.web import problem
+from ostiary.web import http, problem
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -80,19 +80,19 @@ def named(*, role: str | None = None, permission: str | None = None, fresh: time
     return Requirement(role=role, permission=permission, fresh=fresh)
 
 
-async def refuse(_: HTTPConnection, error: Exception) -> Response:
+async def refuse(connection: HTTPConnection, error: Exception) -> Response:
     """Answer a refusal as a problem. What is not one is raised again."""
     if isinstance(error, Misconfigured) or not isinstance(error, OstiaryError):
         raise error
-    return _Refusal(problem.of(error))
+    return _Refusal(problem.of(error).response(language(connection.scope)))
 
 
 class _Refusal(Response):
     """A problem, over HTTP or in answer to the handshake of a WebSocket."""
 
-    def __init__(self, refused: problem.Problem) -> None:
-        self._answer = refused.response()
-        super().__init__(self._answer.body, self._answer.status)
+    def __init__(self, answer: http.Response) -> None:
+        self._answer = answer
+        super().__init__(answer.body, answer.status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
         await respond(self._answer, scope, send)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final
 
-from ostiary.asgi import App, Door, Receive, Scope, Send, respond
+from ostiary.asgi import App, Door, Receive, Scope, Send, language, respond
 from ostiary.auth import Auth
 from ostiary.errors import Unavailable
 from ostiary.server import log
@@ -55,7 +55,7 @@ def load() -> App:
 async def not_found(scope: Scope, _: Receive, send: Send) -> None:
     """Answer what no route of the service answers."""
     if scope["type"] == "http":
-        await respond(Problem(NOT_FOUND).response(), scope, send)
+        await respond(Problem(NOT_FOUND).response(language(scope)), scope, send)
 
 
 async def _start(auth: Auth) -> None:

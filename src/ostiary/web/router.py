@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from ostiary import languages
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
@@ -83,14 +84,14 @@ class Router:
         try:
             response = _no_route(methods, method) if route is None else await self._go(route, request)
         except Problem as refused:
-            response = refused.response()
+            response = refused.response(_language(request))
         except Misconfigured as error:
-            response = _unexpected(error, route).response()
+            response = _unexpected(error, route).response(_language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
-            response = problem.of(error, at=place).response()
+            response = problem.of(error, at=place).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
-            response = _unexpected(error, route).response()
+            response = _unexpected(error, route).response(_language(request))
         return replace(response, headers=(*response.headers, *self._always))
 
     def _find(self, path: str) -> dict[str, Route]:
@@ -144,15 +145,24 @@ class Router:
         return answer
 
 
+def _language(request: Request) -> languages.Language:
+    """Choose the language of a refusal: by the header alone, for who asks may not be known."""
+    return languages.of(request.header(b"accept-language"))
+
+
 def _no_route(methods: dict[str, Route], method: str) -> Response:
-    """Answer where no route is: say what the path takes (RFC 9110 sections 9.3.7 and 15.5.6), or that there is none."""
+    """Answer where no route is: say what the path takes (RFC 9110 sections 9.3.7 and 15.5.6), or that there is none.
+
+    Raises:
+        Problem: the answer is one.
+    """
     if not methods:
-        return Problem(problem.NOT_FOUND).response()
+        raise Problem(problem.NOT_FOUND)
     allowed = sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set[str]()))
     allow = (b"allow", ", ".join(allowed).encode())
     if method == "OPTIONS":
         return Response(status=204, headers=((b"cache-control", b"no-store"), *SECURITY_HEADERS, allow))
-    return Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,)).response()
+    raise Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,))
 
 
 def _read_query(raw: bytes, known: tuple[str, ...]) -> dict[str, str]:
