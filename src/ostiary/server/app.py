@@ -42,7 +42,7 @@ def load() -> App:
             _at_the_signal(auth.relay.close)
         await not_found(scope, receive, send)
 
-    door = Door(inside, auth, service=True, metrics=metrics)
+    door = Door(inside, auth, service=True, metrics=metrics, pages=True)
 
     async def outside(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
