@@ -46,7 +46,7 @@ _HANDSHAKE = "CONNECT"
 
 
 class Door:
-    """Stands in front of an application. `service` adds the routes of the stand-alone service, `pages` what people see.
+    """Stands in front of an application. `service` adds the routes of the stand-alone service, `pages` its pages.
 
     `pages` is `True`, or the `Look` that they shall have.
     """

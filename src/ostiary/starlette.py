@@ -31,7 +31,8 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 def install(app: Starlette, auth: Auth, *, pages: bool | Look = False) -> None:
     """Put a door in front of an application: `/auth/*`, the key set, and who is asking. Once, before it starts.
 
-    With `pages`, people can sign in and look after their account there, too. What is refused, by the door or by a verb of `auth` in an endpoint, is answered as a problem.
+    With `pages`, people can sign in and look after their account there, too. What is refused, by the door or by a verb
+    of `auth` in an endpoint, is answered as a problem.
     """
     app.add_middleware(Door, auth=auth, pages=pages)
     app.add_exception_handler(OstiaryError, refuse)

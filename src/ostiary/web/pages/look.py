@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ostiary.errors import Misconfigured
 
@@ -92,8 +92,8 @@ class Look:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        made.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # pyright: ignore
-        made.globals.update(brand=self.brand, static=self.names, has_logo=self.logo is not None)
+        cast("Any", made).install_null_translations(newstyle=True)  # what an extension brings has no type
+        cast("Any", made.globals).update(brand=self.brand, static=self.names)
         return made
 
     @cached_property
