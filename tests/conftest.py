@@ -1,5 +1,6 @@
 """What many tests start from: an `Auth` on each store, with time and reports in the test's hand."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,18 @@ from tests.servers.redis import Redis
 
 PASSWORD = "a lantern in the harbour"
 ISSUER = "https://id.example"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test that reads the real clock try again: on a busy machine a measurement may be of the neighbours.
+
+    What is promised within a time is broken when it is missed three times in a row. pytest reports each new try.
+    """
+    for item in items:
+        module = item.getparent(pytest.Module)
+        reads_clock = module is not None and getattr(module.obj, "time", None) is time
+        if reads_clock or any(mark.args == ("timing",) for mark in item.iter_markers("xdist_group")):
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
 
 
 @dataclass

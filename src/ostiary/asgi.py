@@ -24,6 +24,7 @@ from ostiary.ports import Clock
 from ostiary.web import problem
 from ostiary.web.http import LARGEST_BODY, Request, Response
 from ostiary.web.metrics import Metrics
+from ostiary.web.pages import Look, Pages
 from ostiary.web.router import Router
 
 Scope = MutableMapping[str, Any]
@@ -47,14 +48,27 @@ _HANDSHAKE = "CONNECT"
 
 
 class Door:
-    """Stands in front of an application. `service` adds the routes of the stand-alone service."""
+    """Stands in front of an application. `service` adds the routes of the stand-alone service, `pages` its pages.
 
-    def __init__(self, app: App, auth: Auth, *, service: bool = False, metrics: Metrics | None = None) -> None:
+    `pages` is `True`, or the `Look` that they shall have.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        auth: Auth,
+        *,
+        service: bool = False,
+        metrics: Metrics | None = None,
+        pages: bool | Look = False,
+    ) -> None:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
         self._clock = auth.clock
-        self._router = Router(auth, service=service, metrics=metrics)
+        look = pages if isinstance(pages, Look) else Look() if pages else None
+        shown = Pages(auth, look, service=service) if look is not None else None
+        self._router = Router(auth, service=service, metrics=metrics, pages=shown)
         self._knows = self._router.knows
         self._ours = self._router.starts
         self._closed = False

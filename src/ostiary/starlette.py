@@ -23,16 +23,18 @@ from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
 from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.web import http, problem
+from ostiary.web.pages import Look
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-def install(app: Starlette, auth: Auth) -> None:
+def install(app: Starlette, auth: Auth, *, pages: bool | Look = False) -> None:
     """Put a door in front of an application: `/auth/*`, the key set, and who is asking. Once, before it starts.
 
-    What is refused, by the door or by a verb of `auth` in an endpoint, is answered as a problem.
+    With `pages`, people can sign in and look after their account there, too. What is refused, by the door or by a verb
+    of `auth` in an endpoint, is answered as a problem.
     """
-    app.add_middleware(Door, auth=auth)
+    app.add_middleware(Door, auth=auth, pages=pages)
     app.add_exception_handler(OstiaryError, refuse)
 
 

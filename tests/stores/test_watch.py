@@ -2,21 +2,28 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
 from ostiary.stores.sql import SqlStore
+from ostiary.stores.sql.place import uri
+from ostiary.stores.sql.watch import POLL_SECONDS, Watch
 from tests.conformance.suites.given import ada
 
 
-@pytest.mark.xdist_group("timing")
-async def test_cost_of_watching(store: SqlStore) -> None:
-    """To watch a file in which nothing happens costs about 1 % of a core, and never 3 %."""
-    before, started = time.process_time(), time.perf_counter()
-    assert not await store.changed(wait=1.0)
+async def test_cost_of_watching(path: Path) -> None:
+    """A file in which nothing happens is looked at 50 times in a second at most, and nobody is woken."""
+    looks: list[str] = []
+    rings: list[float] = []
+    watch = Watch(uri(path), asyncio.get_running_loop(), lambda: rings.append(time.monotonic()))
+    watch._connection.set_trace_callback(looks.append)
+    began = time.monotonic()
+    await asyncio.sleep(1)
+    watch.stop()
 
-    share = (time.process_time() - before) / (time.perf_counter() - started)
-    assert share < 0.03
+    assert 0 < len(looks) <= (time.monotonic() - began) / POLL_SECONDS + 1
+    assert rings == []
 
 
 @pytest.mark.xdist_group("timing")

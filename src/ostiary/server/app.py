@@ -18,6 +18,7 @@ from ostiary.server import log
 from ostiary.server.data import open_auth
 from ostiary.server.settings import Settings
 from ostiary.web.metrics import Metrics
+from ostiary.web.pages import Look
 from ostiary.web.problem import NOT_FOUND, Problem
 
 logger = logging.getLogger("ostiary.server")
@@ -42,7 +43,8 @@ def load() -> App:
             _at_the_signal(auth.relay.close)
         await not_found(scope, receive, send)
 
-    door = Door(inside, auth, service=True, metrics=metrics)
+    look = Look(brand=settings.brand, accent=settings.accent, logo=settings.logo, templates=settings.templates)
+    door = Door(inside, auth, service=True, metrics=metrics, pages=look)
 
     async def outside(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

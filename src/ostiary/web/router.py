@@ -38,6 +38,7 @@ from ostiary.web.endpoints import EVENT_ID, TABLE, Needs, Part, Route
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
 from ostiary.web.metrics import Metrics
 from ostiary.web.openapi import document
+from ostiary.web.pages.router import Pages
 from ostiary.web.problem import SECURITY_HEADERS, FieldError, Problem
 
 log = logging.getLogger("ostiary.web")
@@ -50,8 +51,10 @@ _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 class Router:
     """Answers every request to a path of the table, and nothing else."""
 
-    def __init__(self, auth: Auth, *, service: bool = False, metrics: Metrics | None = None) -> None:
-        """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too."""
+    def __init__(
+        self, auth: Auth, *, service: bool = False, metrics: Metrics | None = None, pages: Pages | None = None
+    ) -> None:
+        """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too; and its pages."""
         parts = (Part.AUTH, Part.SERVICE) if service else (Part.AUTH,)
         routes = tuple(route for route in TABLE if route.part in parts)
         self._auth = auth
@@ -64,20 +67,25 @@ class Router:
             start, has_id, _ = route.path.partition("{id}")
             (self._with_id if has_id else self._exact).setdefault(start, {})[route.method] = route
         self._starts = tuple(self._with_id)
-        self.starts = tuple({"/" + route.path.split("/")[1] for route in routes})
+        self._pages = pages
+        paths = [*(route.path for route in routes), *(pages.paths if pages is not None else ())]
+        self.starts = tuple({"/" + path.split("/")[1] for path in paths})
         """What every path of the table begins with: a quick look that spares all other requests a slower one."""
 
     def knows(self, path: str) -> bool:
         """Tell whether a path is in the table."""
-        return path in self._exact or (path.startswith(self._starts) and bool(self._find(path)))
+        return path in self._exact or (path.startswith(self._starts) and bool(self._find(path))) or self._has_page(path)
 
     def reads_body(self, method: str, path: str) -> bool:
         """Tell whether the request's body must be read before it is answered."""
         route = self._find(path).get(method)
-        return route is not None and route.takes is not None
+        return route.takes is not None if route is not None else method == "POST" and self._has_page(path)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request. Whatever goes wrong is an answer too."""
+        if self._pages is not None and self._pages.knows(request.path):
+            page = await self._pages.answer(request)
+            return replace(page, headers=(*page.headers, *self._always))
         methods = self._find(request.path)
         method = "GET" if request.method == "HEAD" else request.method
         route = methods.get(method)
@@ -93,6 +101,9 @@ class Router:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
             response = _unexpected(error, route).response(_language(request))
         return replace(response, headers=(*response.headers, *self._always))
+
+    def _has_page(self, path: str) -> bool:
+        return self._pages is not None and self._pages.knows(path)
 
     def _find(self, path: str) -> dict[str, Route]:
         exact = self._exact.get(path)
