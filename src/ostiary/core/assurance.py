@@ -19,6 +19,10 @@ _FACTOR = {
 """What kind of factor each `amr` value stands for. A link sent by e-mail is none (800-63B 3.1.3.1)."""
 
 
+RECENT = timedelta(minutes=5)
+"""How old a proof may be for what cannot be undone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """This user proved themself thus, now. Only a method makes one; only `login` and `step_up` take one.

@@ -41,6 +41,8 @@ AMR: Final = ("pwd",)
 
 _FIELD: Final = "password"
 _UNUSABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_NOBODY: Final = "nobody"
+"""The id that no user has. An empty one would not do: for that, a store need not look."""
 _MOST_DECOMPOSED: Final = 4
 """No character decomposes into more code points than this under NFC."""
 
@@ -83,7 +85,7 @@ class Password:
         """
         async with store.read() as tx:
             identifier = await tx.identifiers.get("email", email(address) or "")
-            account = await _account(tx, "" if identifier is None else identifier.user_id)
+            account = await _account(tx, _NOBODY if identifier is None else identifier.user_id)
         return await self._judge(store, account, password, now=now)
 
     async def reprove(self, store: Store, *, user_id: str, password: str, now: datetime) -> Proof | Denied:
@@ -177,7 +179,7 @@ class _Account:
 
 
 async def _account(tx: Transaction, user_id: str) -> _Account:
-    """Look a user up with their password. An empty id finds nothing, and costs the same look-ups as one that does."""
+    """Look a user up with their password. `_NOBODY` finds nothing, and costs the same look-ups as one that is there."""
     user = await tx.users.get(user_id)
     found = await tx.credentials.of(user_id, KIND)
     return _Account(user, max(found, key=lambda credential: credential.changed_at, default=None))

@@ -230,6 +230,17 @@ class EventsSuite:
 
         assert await read(store, lambda tx: tx.events.of("ada", limit=10)) == [event, event]
 
+    async def test_forget(self, store: Store) -> None:
+        """What is personal in one user's records is blanked and the rest stays; nobody else's are touched."""
+        hers, quiet = given.event(ip="203.0.113.7", detail={"carrier": "cookie"}), given.event()
+        others = [given.event(user_id=user_id, ip="203.0.113.8") for user_id in ("bob", "")]
+        await written(store, lambda tx: tx.events.add(hers, quiet, *others))
+
+        assert await written(store, lambda tx: tx.events.forget("")) == 0
+        assert await written(store, lambda tx: tx.events.forget("ada")) == 1
+        assert await read(store, lambda tx: tx.events.of("ada", limit=10)) == [quiet, replace(hers, ip="")]
+        assert await read(store, lambda tx: tx.events.of("bob", limit=10)) == others[:1]
+
     async def test_purge(self, store: Store) -> None:
         """Events older than a time go, in steps of at most the limit."""
         kept = given.event()
