@@ -47,6 +47,11 @@ MODULES: Final = (
     "web.answers",
     "web.endpoints",
     "web.openapi",
+    "web.pages.visit",
+    "web.pages.answers",
+    "web.pages.table",
+    "web.pages.router",
+    "web.pages",
     "web.router",
 )
 """What has a twin, each after what it is built on."""

@@ -68,12 +68,21 @@ class Throttled(Refused):
 
 
 class Invalid(OstiaryError):
-    """What was sent cannot be used. `field` names it, `why` says it in one sentence for the person who sent it."""
+    """What was sent cannot be used. `field` names it, `message` says it in one sentence for the person who sent it.
 
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field}: {why}")
+    The sentence is translated when it is said, so its values stand beside it: in it their places are `%(name)s`.
+    """
+
+    def __init__(self, field: str, message: str, **values: object) -> None:
         self.field = field
-        self.why = why
+        self.message = message
+        self.values = values
+        super().__init__(f"{field}: {self.why}")
+
+    @property
+    def why(self) -> str:
+        """The sentence, in English."""
+        return self.message % self.values if self.values else self.message
 
 
 class WeakPassword(Invalid):

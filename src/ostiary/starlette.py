@@ -18,21 +18,23 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ostiary.asgi import ANYBODY, Door, current, require, respond
+from ostiary.asgi import ANYBODY, Door, current, language, require, respond
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
 from ostiary.errors import Misconfigured, OstiaryError
-from ostiary.web import problem
+from ostiary.web import http, problem
+from ostiary.web.pages import Look
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-def install(app: Starlette, auth: Auth) -> None:
+def install(app: Starlette, auth: Auth, *, pages: bool | Look = False) -> None:
     """Put a door in front of an application: `/auth/*`, the key set, and who is asking. Once, before it starts.
 
-    What is refused, by the door or by a verb of `auth` in an endpoint, is answered as a problem.
+    With `pages`, people can sign in and look after their account there, too. What is refused, by the door or by a verb
+    of `auth` in an endpoint, is answered as a problem.
     """
-    app.add_middleware(Door, auth=auth)
+    app.add_middleware(Door, auth=auth, pages=pages)
     app.add_exception_handler(OstiaryError, refuse)
 
 
@@ -90,19 +92,19 @@ def named(
     return requirement
 
 
-async def refuse(_: HTTPConnection, error: Exception) -> Response:
+async def refuse(connection: HTTPConnection, error: Exception) -> Response:
     """Answer a refusal as a problem. What is not one is raised again."""
     if isinstance(error, Misconfigured) or not isinstance(error, OstiaryError):
         raise error
-    return _Refusal(problem.of(error))
+    return _Refusal(problem.of(error).response(language(connection.scope)))
 
 
 class _Refusal(Response):
     """A problem, over HTTP or in answer to the handshake of a WebSocket."""
 
-    def __init__(self, refused: problem.Problem) -> None:
-        self._answer = refused.response()
-        super().__init__(self._answer.body, self._answer.status)
+    def __init__(self, answer: http.Response) -> None:
+        self._answer = answer
+        super().__init__(answer.body, answer.status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
         await respond(self._answer, scope, send)

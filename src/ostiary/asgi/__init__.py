@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
 from datetime import timedelta
 
+from ostiary import languages
 from ostiary.asgi.sockets import SESSION_OVER, attend
 from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.auth import Auth
@@ -22,9 +23,11 @@ from ostiary.core.access import Principal, Requirement
 from ostiary.core.decision import Denied, Reason
 from ostiary.errors import Barred, OstiaryError
 from ostiary.guard import Headers, Unsure
+from ostiary.languages import Language
 from ostiary.web import problem
 from ostiary.web.http import LARGEST_BODY, Request, Response
 from ostiary.web.metrics import Metrics
+from ostiary.web.pages import Look, Pages
 from ostiary.web.router import Router
 from ostiary.web.standing import ANYBODY, WHO, current, require
 
@@ -40,6 +43,7 @@ __all__ = [
     "Send",
     "alive",
     "current",
+    "language",
     "require",
     "respond",
 ]
@@ -57,13 +61,26 @@ _HANDSHAKE = "CONNECT"
 
 
 class Door:
-    """Stands in front of an application. `service` adds the routes of the stand-alone service."""
+    """Stands in front of an application. `service` adds the routes of the stand-alone service, `pages` its pages.
 
-    def __init__(self, app: App, auth: Auth, *, service: bool = False, metrics: Metrics | None = None) -> None:
+    `pages` is `True`, or the `Look` that they shall have.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        auth: Auth,
+        *,
+        service: bool = False,
+        metrics: Metrics | None = None,
+        pages: bool | Look = False,
+    ) -> None:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
-        self._router = Router(auth, service=service, metrics=metrics)
+        look = pages if isinstance(pages, Look) else Look() if pages else None
+        shown = Pages(auth, look, service=service) if look is not None else None
+        self._router = Router(auth, service=service, metrics=metrics, pages=shown)
         self._knows = self._router.knows
         self._ours = self._router.starts
         self._closed = False
@@ -216,7 +233,7 @@ class Requires:
             try:
                 require(scope, self._requirement)
             except Barred as barred:
-                return respond(problem.of(barred).response(), scope, send)
+                return respond(problem.of(barred).response(language(scope)), scope, send)
         return self._app(scope, receive, send)
 
 
@@ -232,6 +249,12 @@ async def alive(scope: Scope) -> bool:
     who = current(scope)
     auth: Auth = scope[WHO][1]
     return await auth.guard.still(who)
+
+
+def language(scope: Scope) -> Language:
+    """Return the language that the client of a request asks for."""
+    wished = [value for name, value in scope["headers"] if name == b"accept-language"]
+    return languages.of(wished[0].decode("latin-1") if len(wished) == 1 else None)
 
 
 async def respond(response: Response, scope: Scope, send: Send) -> None:

@@ -263,7 +263,7 @@ async def _put_credential(work: Work, old: Credential | None, new: Credential) -
 def _clean_name(name: str) -> str:
     name = " ".join(name.split())
     if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise Invalid("name", f"a name has at most {_LONGEST_NAME} characters, all printable")
+        raise Invalid("name", "a name has at most %(most)s characters, all printable", most=_LONGEST_NAME)
     return name
 
 

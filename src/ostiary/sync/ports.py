@@ -224,7 +224,7 @@ class Keys(Protocol):
 
 
 class Events(Protocol):
-    """The audit log. Append-only."""
+    """The audit log. Append-only; only what is personal in it can be blanked."""
 
     def add(self, *events: Event) -> None:
         """Append records."""
@@ -232,6 +232,10 @@ class Events(Protocol):
 
     def of(self, user_id: str, *, limit: int) -> Sequence[Event]:
         """Return the newest records of one user, the newest first. An empty id finds nothing."""
+        ...
+
+    def forget(self, user_id: str) -> int:
+        """Blank what is personal in the records of one user, the address they came from. Returns how many it was."""
         ...
 
     def purge(self, *, before: datetime, limit: int) -> int:

@@ -10,6 +10,8 @@ is every way in which a password can fail. `code` is stable; `detail` is one sen
 | a refresh (`GRANT`)                      | what would be `invalid_token` is `invalid_grant` (RFC 6749 5.2) |
 """
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -19,6 +21,7 @@ import msgspec
 
 from ostiary.core.decision import Reason
 from ostiary.errors import Barred, Invalid, OstiaryError, Overloaded, Refused, Taken, Throttled, WeakPassword
+from ostiary.languages import ENGLISH, Language
 from ostiary.web.http import Header, Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -131,22 +134,38 @@ OTHERS = (
 """The rows that no `Reason` leads to: the request itself is wrong, or we are."""
 
 
-class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field."""
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field, in a sentence that is translated when it is said, and the values in it."""
+
+    field: str
+    message: str
+    values: Mapping[str, object] = dataclasses.field(default_factory=dict[str, object])
+
+    def said(self, language: Language) -> str:
+        """Return the sentence in a language."""
+        return language.text(self.message, **self.values)
+
+
+class FieldErrorOut(msgspec.Struct, frozen=True):
+    """What is wrong with one field, as a client reads it."""
 
     field: str
     detail: str
 
 
 class ProblemOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem details (RFC 9457). `code` is stable, `errors` names fields, `id` finds an internal error in the log."""
+    """Problem details (RFC 9457). `code` is stable, `errors` names fields, `id` finds an internal error in the log.
+
+    `title` is the phrase of the status line; `detail` is in the language that the client asks for.
+    """
 
     type: str
     title: str
     status: int
     code: str
     detail: str
-    errors: tuple[FieldError, ...] = ()
+    errors: tuple[FieldErrorOut, ...] = ()
     id: str = ""
 
 
@@ -167,8 +186,8 @@ class Problem(Exception):
         self.headers = headers
         self.id = id
 
-    def response(self) -> Response:
-        """Return the answer. A body of bytes that can be shown to anybody."""
+    def response(self, language: Language = ENGLISH) -> Response:
+        """Return the answer, in a language. A body of bytes that can be shown to anybody."""
         row = self.row
         body = msgspec.json.encode(
             ProblemOut(
@@ -176,8 +195,8 @@ class Problem(Exception):
                 title=HTTPStatus(row.status).phrase,
                 status=row.status,
                 code=row.code,
-                detail=row.sentence,
-                errors=self.errors,
+                detail=language.text(row.sentence),
+                errors=tuple(FieldErrorOut(error.field, error.said(language)) for error in self.errors),
                 id=self.id,
             )
         )
@@ -185,6 +204,7 @@ class Problem(Exception):
             status=row.status,
             headers=(
                 (b"content-type", MEDIA_TYPE.encode()),
+                (b"content-language", language.tag.encode()),
                 (b"cache-control", b"no-store"),
                 *SECURITY_HEADERS,
                 *self.headers,
@@ -204,12 +224,12 @@ def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
             return refusal(reason, at=at or Place.PROOF)
         case Overloaded(retry_after=seconds):
             return Problem(TABLE[Reason.OVERLOADED], headers=(_retry_after(seconds),))
-        case Taken(field=field, why=why):
-            return Problem(TAKEN, errors=(FieldError(field, why),))
-        case WeakPassword(field=field, why=why):
-            return Problem(WEAK_PASSWORD, errors=(FieldError(field, why),))
-        case Invalid(field=field, why=why):
-            return Problem(INVALID, errors=(FieldError(field, why),))
+        case Taken():
+            return Problem(TAKEN, errors=_blame(error))
+        case WeakPassword():
+            return Problem(WEAK_PASSWORD, errors=_blame(error))
+        case Invalid():
+            return Problem(INVALID, errors=_blame(error))
         case _:
             return refusal(Reason.UNAVAILABLE)
 
@@ -229,6 +249,10 @@ def refusal(
     if row.status in (429, 503):
         headers = (_retry_after(RETRY_AFTER),)
     return Problem(row, headers=headers)
+
+
+def _blame(error: Invalid) -> tuple[FieldError, ...]:
+    return (FieldError(error.field, error.message, error.values),)
 
 
 _SAID_IN_CHALLENGE = frozenset(

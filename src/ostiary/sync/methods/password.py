@@ -17,12 +17,15 @@ from ostiary.core.identifier import email
 from ostiary.core.policy import PasswordPolicy
 from ostiary.core.user import Credential, User
 from ostiary.errors import Unavailable, WeakPassword
+from ostiary.languages import mark
 from ostiary.methods.password import AMR, KIND, normalise
 from ostiary.sync.methods.argon2 import Hasher
 from ostiary.sync.ports import Store, Transaction
 
 _FIELD: Final = "password"
 _UNUSABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_NOBODY: Final = "nobody"
+"""The id that no user has. An empty one would not do: for that, a store need not look."""
 _MOST_DECOMPOSED: Final = 4
 """No character decomposes into more code points than this under NFC."""
 
@@ -57,7 +60,7 @@ class Password:
         """
         with store.read() as tx:
             identifier = tx.identifiers.get("email", email(address) or "")
-            account = _account(tx, "" if identifier is None else identifier.user_id)
+            account = _account(tx, _NOBODY if identifier is None else identifier.user_id)
         return self._judge(store, account, password, now=now)
 
     def reprove(self, store: Store, *, user_id: str, password: str, now: datetime) -> Proof | Denied:
@@ -135,9 +138,9 @@ class Password:
             raise WeakPassword(_FIELD, "A password cannot contain a NUL character or half of a surrogate pair.")
         typed = self._usable(password)
         if typed is None:
-            raise WeakPassword(_FIELD, f"Use at most {self._policy.longest} characters.")
+            raise WeakPassword(_FIELD, "Use at most %(most)s characters.", most=self._policy.longest)
         if len(typed) < self._policy.shortest:
-            raise WeakPassword(_FIELD, f"Use at least {self._policy.shortest} characters.")
+            raise WeakPassword(_FIELD, "Use at least %(least)s characters.", least=self._policy.shortest)
         known = _parts(("ostiary", self._service, *words))
         why = self._hasher.run(lambda: _weakness(typed, known, least=self._policy.least_strength))
         if why is not None:
@@ -151,7 +154,7 @@ class _Account:
 
 
 def _account(tx: Transaction, user_id: str) -> _Account:
-    """Look a user up with their password. An empty id finds nothing, and costs the same look-ups as one that does."""
+    """Look a user up with their password. `_NOBODY` finds nothing, and costs the same look-ups as one that is there."""
     user = tx.users.get(user_id)
     found = tx.credentials.of(user_id, KIND)
     return _Account(user, max(found, key=lambda credential: credential.changed_at, default=None))
@@ -166,9 +169,11 @@ _LONGEST_WORD: Final = 256
 _MOST_WORDS: Final = 100
 _LEAST_WORD: Final = 3
 
-_REPEATS: Final = "Repeating something does not make it much harder to guess."
-_KNOWN: Final = "It is built on your name, your address or the name of this service."
-_MORE: Final = "Add another word or two. Uncommon words are better."
+_REPEATS: Final = mark("Repeating something does not make it much harder to guess.")
+_KNOWN: Final = mark("It is built on your name, your address or the name of this service.")
+
+# What zxcvbn says is not ours, and is translated all the same.
+_MORE: Final = mark("Add another word or two. Uncommon words are better.")
 
 _one_at_a_time: Final = threading.Lock()
 """`zxcvbn` keeps the user's words in a table of the whole process, so two users' words must never be in it together."""

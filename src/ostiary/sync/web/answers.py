@@ -9,8 +9,10 @@ from ostiary.errors import Unavailable
 from ostiary.sync.web.call import Call
 from ostiary.web import device, problem
 from ostiary.web.bodies import (
+    AccountIn,
     CallerOut,
     ChangePasswordIn,
+    DeleteAccountIn,
     EndedOut,
     LoginIn,
     RefreshIn,
@@ -20,6 +22,7 @@ from ostiary.web.bodies import (
     StatusOut,
     StepUpIn,
     TokenOut,
+    activity_out,
     issued_out,
     session_out,
     sessions_out,
@@ -65,6 +68,26 @@ def change_password(call: Call) -> Answer:
     proof = auth.prove_again(who.user_id, body.current, ip=call.address)
     auth.accounts.change_password(proof, new=body.new, keep_session=who.session_id)
     return Answer()
+
+
+def rename_account(call: Call) -> Answer:
+    """Give the user another name."""
+    who = call.who
+    account = call.auth.accounts.rename(who.user_id, call.body(AccountIn).name, actor=who.user_id)
+    return Answer(user_out(account))
+
+
+def delete_account(call: Call) -> Answer:
+    """Delete the account for ever. Every session of it is over, and its address is free."""
+    auth, who = call.auth, call.who
+    proof = auth.prove_again(who.user_id, call.body(DeleteAccountIn).password, ip=call.address)
+    auth.accounts.delete_own(who, proof)
+    return Answer(headers=(*_forget(call), (b"clear-site-data", b'"cache"')))
+
+
+def activity(call: Call) -> Answer:
+    """What happened to the account last, the newest first."""
+    return Answer(activity_out(call.auth.accounts.activity(call.who.user_id)))
 
 
 def _enter(call: Call, issued: Issued) -> Answer:

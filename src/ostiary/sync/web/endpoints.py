@@ -8,10 +8,13 @@ from ostiary.feed.wire import HeadOut, SnapshotOut
 from ostiary.sync.web import answers
 from ostiary.sync.web.call import Does
 from ostiary.web.bodies import (
+    AccountIn,
+    ActivityOut,
     BearerOut,
     CallerOut,
     ChangePasswordIn,
     CookieOut,
+    DeleteAccountIn,
     EndedOut,
     In,
     LoginIn,
@@ -24,6 +27,7 @@ from ostiary.web.bodies import (
     StatusOut,
     StepUpIn,
     TokenOut,
+    UserOut,
 )
 from ostiary.web.endpoints import Needs, Part
 from ostiary.web.metrics import MEDIA_TYPE as METRICS_MEDIA_TYPE
@@ -99,6 +103,31 @@ TABLE: tuple[Route, ...] = (
         takes=ChangePasswordIn,
         status=204,
         place=Place.PROOF,
+    ),
+    Route(
+        method="PATCH",
+        path="/auth/account",
+        does=answers.rename_account,
+        needs=Needs.SESSION,
+        takes=AccountIn,
+        gives=(UserOut,),
+    ),
+    Route(
+        method="DELETE",
+        path="/auth/account",
+        does=answers.delete_account,
+        needs=Needs.SESSION,
+        throttled=True,
+        takes=DeleteAccountIn,
+        status=204,
+        place=Place.PROOF,
+    ),
+    Route(
+        method="GET",
+        path="/auth/activity",
+        does=answers.activity,
+        needs=Needs.SESSION,
+        gives=(ActivityOut,),
     ),
     Route(
         method="POST",

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from ostiary import languages
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.floor import Head
@@ -20,6 +21,7 @@ from ostiary.sync.web.call import Call
 from ostiary.sync.web.endpoints import TABLE, Route
 from ostiary.sync.web.metrics import Metrics
 from ostiary.sync.web.openapi import document
+from ostiary.sync.web.pages.router import Pages
 from ostiary.web import bodies, problem
 from ostiary.web.call import Answer
 from ostiary.web.cookies import clear_cookie
@@ -36,8 +38,10 @@ _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 class Router:
     """Answers every request to a path of the table, and nothing else."""
 
-    def __init__(self, auth: Auth, *, service: bool = False, metrics: Metrics | None = None) -> None:
-        """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too."""
+    def __init__(
+        self, auth: Auth, *, service: bool = False, metrics: Metrics | None = None, pages: Pages | None = None
+    ) -> None:
+        """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too; and its pages."""
         parts = (Part.AUTH, Part.SERVICE) if service else (Part.AUTH,)
         routes = tuple(route for route in TABLE if route.part in parts)
         self._auth = auth
@@ -50,35 +54,43 @@ class Router:
             start, has_id, _ = route.path.partition("{id}")
             (self._with_id if has_id else self._exact).setdefault(start, {})[route.method] = route
         self._starts = tuple(self._with_id)
-        self.starts = tuple({"/" + route.path.split("/")[1] for route in routes})
+        self._pages = pages
+        paths = [*(route.path for route in routes), *(pages.paths if pages is not None else ())]
+        self.starts = tuple({"/" + path.split("/")[1] for path in paths})
         """What every path of the table begins with: a quick look that spares all other requests a slower one."""
 
     def knows(self, path: str) -> bool:
         """Tell whether a path is in the table."""
-        return path in self._exact or (path.startswith(self._starts) and bool(self._find(path)))
+        return path in self._exact or (path.startswith(self._starts) and bool(self._find(path))) or self._has_page(path)
 
     def reads_body(self, method: str, path: str) -> bool:
         """Tell whether the request's body must be read before it is answered."""
         route = self._find(path).get(method)
-        return route is not None and route.takes is not None
+        return route.takes is not None if route is not None else method == "POST" and self._has_page(path)
 
     def answer(self, request: Request) -> Response:
         """Answer a request. Whatever goes wrong is an answer too."""
+        if self._pages is not None and self._pages.knows(request.path):
+            page = self._pages.answer(request)
+            return replace(page, headers=(*page.headers, *self._always))
         methods = self._find(request.path)
         method = "GET" if request.method == "HEAD" else request.method
         route = methods.get(method)
         try:
             response = _no_route(methods, method) if route is None else self._go(route, request)
         except Problem as refused:
-            response = refused.response()
+            response = refused.response(_language(request))
         except Misconfigured as error:
-            response = _unexpected(error, route).response()
+            response = _unexpected(error, route).response(_language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
-            response = problem.of(error, at=place).response()
+            response = problem.of(error, at=place).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
-            response = _unexpected(error, route).response()
+            response = _unexpected(error, route).response(_language(request))
         return replace(response, headers=(*response.headers, *self._always))
+
+    def _has_page(self, path: str) -> bool:
+        return self._pages is not None and self._pages.knows(path)
 
     def _find(self, path: str) -> dict[str, Route]:
         exact = self._exact.get(path)
@@ -131,15 +143,24 @@ class Router:
         return answer
 
 
+def _language(request: Request) -> languages.Language:
+    """Choose the language of a refusal: by the header alone, for who asks may not be known."""
+    return languages.of(request.header(b"accept-language"))
+
+
 def _no_route(methods: dict[str, Route], method: str) -> Response:
-    """Answer where no route is: say what the path takes (RFC 9110 sections 9.3.7 and 15.5.6), or that there is none."""
+    """Answer where no route is: say what the path takes (RFC 9110 sections 9.3.7 and 15.5.6), or that there is none.
+
+    Raises:
+        Problem: the answer is one.
+    """
     if not methods:
-        return Problem(problem.NOT_FOUND).response()
+        raise Problem(problem.NOT_FOUND)
     allowed = sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set[str]()))
     allow = (b"allow", ", ".join(allowed).encode())
     if method == "OPTIONS":
         return Response(status=204, headers=((b"cache-control", b"no-store"), *SECURITY_HEADERS, allow))
-    return Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,)).response()
+    raise Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,))
 
 
 def _read_query(raw: bytes, known: tuple[str, ...]) -> dict[str, str]:
