@@ -32,6 +32,7 @@ def environment(loader: "BaseLoader") -> "Environment":
     made = Environment(
         loader=loader,
         autoescape=select_autoescape(("html",)),
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

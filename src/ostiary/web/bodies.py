@@ -17,6 +17,7 @@ from ostiary.core.assurance import acr
 from ostiary.core.events import Event, Kind
 from ostiary.core.session import Carrier, Session
 from ostiary.core.user import Account
+from ostiary.languages import mark
 from ostiary.web import problem
 from ostiary.web.device import LONGEST_NAME
 from ostiary.web.problem import FieldError, Problem
@@ -307,12 +308,13 @@ def _blame(message: str) -> tuple[FieldError, ...]:
     """Make what `msgspec` says of the first wrong member into what a client reads."""
     about = _ABOUT.fullmatch(message)
     if about is not None:
-        why = "This is not known here." if about["what"] == "contains unknown" else "This is missing."
+        is_unknown = about["what"] == "contains unknown"
+        why = mark("This is not known here.") if is_unknown else mark("This is missing.")
         return (FieldError(about["name"][:64], why),)
     named = _NAMED.fullmatch(message)
     if named is None or named["at"] is None:
         return ()
-    why = named["why"].replace("`", "")
+    why = named["why"].replace("`", "") + "."
     if why.startswith("Invalid enum value"):  # it goes on with what was sent, which nobody needs to hear again
-        why = "This is none of the values that are known"
-    return (FieldError(named["at"][:64], f"{why}."),)
+        why = mark("This is none of the values that are known.")
+    return (FieldError(named["at"][:64], why),)

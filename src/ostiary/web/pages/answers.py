@@ -3,6 +3,7 @@
 from ostiary.core.access import Principal
 from ostiary.core.session import Carrier
 from ostiary.errors import Invalid
+from ostiary.languages import mark
 from ostiary.web import problem
 from ostiary.web.cookies import clear_cookie, set_cookie
 from ostiary.web.device import LONGEST_NAME, printable
@@ -30,7 +31,7 @@ async def sign_in(visit: Visit) -> Shown:
 async def enter(visit: Visit) -> Shown:
     """Log in by password."""
     form, auth = visit.form, visit.auth
-    forms.need(form, email="Write your e-mail address.", password="Write your password.")  # noqa: S106 - a sentence
+    forms.need(form, email=mark("Write your e-mail address."), password=mark("Write your password."))
     proof = await auth.prove(form["email"], form["password"], ip=visit.address)
     issued = await auth.login(proof, carrier=Carrier.COOKIE, device=await visit.device())
     return await _entered(visit, issued.session_token)
@@ -45,7 +46,7 @@ async def sign_up(visit: Visit) -> Shown:
 async def register(visit: Visit) -> Shown:
     """Make an account, and log its user in."""
     form, auth = visit.form, visit.auth
-    forms.need(form, email="Write your e-mail address.", password="Choose a password.")  # noqa: S106 - a sentence
+    forms.need(form, email=mark("Write your e-mail address."), password=mark("Choose a password."))
     account = await auth.accounts.register(
         email=form["email"], password=form["password"], name=form["name"], ip=visit.address
     )
@@ -82,7 +83,7 @@ async def account(visit: Visit) -> Shown:
 async def change_password(visit: Visit) -> Shown:
     """Change the password. Every other session of the user ends."""
     form, auth, who = visit.form, visit.auth, visit.who
-    forms.need(form, password="Write your present password.", new="Choose a new password.")  # noqa: S106 - a sentence
+    forms.need(form, password=mark("Write your present password."), new=mark("Choose a new password."))
     proof = await auth.prove_again(who.user_id, form["password"], ip=visit.address)
     await auth.accounts.change_password(proof, new=form["new"], keep_session=who.session_id)
     return Shown(to="/auth/account?done=password-changed")

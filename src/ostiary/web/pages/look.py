@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ostiary.errors import Misconfigured
+from ostiary.languages import environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -74,25 +75,11 @@ class Look:
     @cached_property
     def environment(self) -> "Environment":
         """The templates, each compiled once."""
-        from jinja2 import (  # noqa: PLC0415 - an extra, and only whoever shows a page waits for it
-            ChoiceLoader,
-            Environment,
-            FileSystemLoader,
-            PackageLoader,
-            StrictUndefined,
-        )
+        # An extra, and only whoever shows a page waits for it.
+        from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader  # noqa: PLC0415
 
         own = [FileSystemLoader(self.templates)] if self.templates is not None else []
-        made = Environment(
-            loader=ChoiceLoader([*own, PackageLoader("ostiary.web.pages")]),
-            autoescape=True,
-            auto_reload=False,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-        )
-        cast("Any", made).install_null_translations(newstyle=True)  # what an extension brings has no type
+        made = environment(ChoiceLoader([*own, PackageLoader("ostiary.web.pages")]))
         cast("Any", made.globals).update(brand=self.brand, static=self.names)
         return made
 
