@@ -5,14 +5,15 @@ import traceback
 from dataclasses import replace
 from urllib.parse import parse_qsl, quote
 
-from ostiary.sync.web.pages.table import PAGES, Page
-from ostiary.sync.web.pages.visit import Visit
-
+from ostiary import languages
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
+from ostiary.languages import Language
 from ostiary.sync.auth.verbs import Auth
+from ostiary.sync.web.pages.table import PAGES, Page
+from ostiary.sync.web.pages.visit import Visit
 from ostiary.web import problem
 from ostiary.web.cookies import clear_cookie
 from ostiary.web.http import Header, Request, Response
@@ -57,17 +58,17 @@ class Pages:
         methods = _methods(page)
         if page is None or request.method not in methods:
             allow = (b"allow", ", ".join(methods).encode())
-            return self._refusal(Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,)))
+            return self._refusal(Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,)), request)
         try:
             return self._go(page, request)
         except Problem as refused:
-            return self._refusal(refused)
+            return self._refusal(refused, request)
         except Misconfigured as error:
-            return self._unexpected(error, page)
+            return self._unexpected(error, page, request)
         except OstiaryError as error:
-            return self._refusal(problem.of(error))
+            return self._refusal(problem.of(error), request)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person reads one sentence
-            return self._unexpected(error, page)
+            return self._unexpected(error, page, request)
 
     # -------------------------------------------------------------------------------------------- the steps
 
@@ -123,21 +124,26 @@ class Pages:
         query = {"next": visit.form["next"]} if "next" in visit.form else {}
         asked = replace(visit, query=query, caller=visit.caller if page.needs_session else None)
         shown = page.show(asked)
-        errors = {error.field: error.detail for error in refused.errors}
+        errors = {error.field: error.said(_language(visit.request)) for error in refused.errors}
         typed = {name: value for name, value in visit.form.items() if name not in ("password", "new")}
         values = {**shown.values, "errors": errors, "sentence": refused.row.sentence, "typed": typed}
         kept = tuple(header for header in refused.headers if header[0] == b"retry-after")
-        return self._render(replace(shown, values=values, headers=kept), visit, status=refused.row.status)
+        return self._render(
+            replace(shown, values=values, headers=kept), visit, visit.request, status=refused.row.status
+        )
 
     # -------------------------------------------------------------------------------------------- what is sent
 
     def _response(self, shown: Shown, visit: Visit) -> Response:
         if shown.to:
             return Response(status=303, headers=((b"location", shown.to.encode()), _NEVER, *HEADERS, *shown.headers))
-        return self._render(shown, visit, status=200)
+        return self._render(shown, visit, visit.request, status=200)
 
-    def _render(self, shown: Shown, visit: Visit | None, *, status: int) -> Response:
+    def _render(self, shown: Shown, visit: Visit | None, request: Request, *, status: int) -> Response:
+        language = _language(request)
         values: dict[str, object] = {
+            "language": language,
+            "now": self._auth.clock.now(),
             "signed_in": visit is not None and visit.caller is not None,
             "csrf": visit.token if visit is not None else "",
             "path": visit.request.path if visit is not None else "",
@@ -148,19 +154,26 @@ class Pages:
             **shown.values,
         }
         body = self._look.environment.get_template(shown.template).render(values).encode()
-        return Response(status=status, headers=(_HTML, _NEVER, *HEADERS, *shown.headers), body=body)
+        spoken = (b"content-language", language.tag.encode())
+        return Response(status=status, headers=(_HTML, spoken, _NEVER, *HEADERS, *shown.headers), body=body)
 
-    def _refusal(self, refused: Problem) -> Response:
+    def _refusal(self, refused: Problem, request: Request) -> Response:
         kept = tuple(header for header in refused.headers if header[0] in (b"retry-after", b"allow"))
         values: dict[str, object] = {"row": refused.row, "id": refused.id}
-        return self._render(Shown(template="error.html", values=values, headers=kept), None, status=refused.row.status)
+        return self._render(
+            Shown(template="error.html", values=values, headers=kept), None, request, status=refused.row.status
+        )
 
-    def _unexpected(self, error: Exception, page: Page) -> Response:
+    def _unexpected(self, error: Exception, page: Page, request: Request) -> Response:
         """Put an error on record under a number that the person is told. The record says where, not what with."""
         number = secrets.token_hex(8)
         at = "".join(traceback.format_tb(error.__traceback__))
         log.error("%s failed (%s): %s\n%s", page.path, number, type(error).__qualname__, at)
-        return self._refusal(Problem(problem.INTERNAL_ERROR, id=number))
+        return self._refusal(Problem(problem.INTERNAL_ERROR, id=number), request)
+
+
+def _language(request: Request) -> Language:
+    return languages.of(request.header(b"accept-language"))
 
 
 def _methods(page: Page | None) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from ostiary.sync.web.pages import answers
 from ostiary.sync.web.pages.visit import Visit
-
 from ostiary.web.pages.visit import Shown
 
 
