@@ -35,7 +35,7 @@ class Places:
         if self._reader is not None:
             # It is no address, or one of a kind that is not in the file, or the file was damaged since.
             with suppress(ValueError, RuntimeError):
-                record = self._reader.get(address)
+                record = cast("object", self._reader.get(address))  # pyright: ignore[reportUnknownMemberType]
         city, country = _name(record, "city", language), _name(record, "country", language)
         if city and country:
             return language.text("%(city)s, %(country)s", city=city, country=country)
@@ -44,7 +44,7 @@ class Places:
 
 def _open(file: Path) -> "Reader":
     try:
-        from maxminddb import InvalidDatabaseError, open_database  # noqa: PLC0415 - an extra
+        from maxminddb import InvalidDatabaseError, open_database  # noqa: PLC0415 - an extra  # pyright: ignore[reportUnknownVariableType]
     except ImportError:
         raise Misconfigured("a geoip file needs the package maxminddb; run: pip install 'ostiary[geoip]'") from None
     try:

@@ -1,7 +1,7 @@
 """One Chromium, the windows of several people in it, and what they do."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ WAIT = 20_000
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium() -> Generator[Browser]:
     """Start Debian's Chromium, and end it."""
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def window(browser: Browser, url: str, **more: Any) -> Iterator[Page]:
+def window(browser: Browser, url: str, **more: Any) -> Generator[Page]:
     """Open a window of a person's own: no cookie of another's."""
     context: BrowserContext = browser.new_context(base_url=url, **more)
     context.set_default_timeout(WAIT)

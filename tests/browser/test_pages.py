@@ -130,7 +130,9 @@ def test_stolen_cookie(service: Service, browser: Browser, email: str) -> None:
     with window(browser, service.url) as page, window(browser, service.url) as thief:
         sign_up(page, email)
         cookie = page.context.cookies()[0]
-        thief.context.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": service.url}])
+        thief.context.add_cookies(
+            [{"name": cookie.get("name", ""), "value": cookie.get("value", ""), "url": service.url}]
+        )
         thief.goto("/auth/account")
         expect(thief.get_by_text(email)).to_be_visible(timeout=WAIT)
         page.get_by_role("button", name="Sign out").click()
