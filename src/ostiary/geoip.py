@@ -5,13 +5,17 @@ It tells a person which of their devices is meant, and decides nothing.
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from ostiary.errors import Misconfigured
 from ostiary.languages import Language
 
-if TYPE_CHECKING:
-    from maxminddb import Reader
+
+class _Database(Protocol):
+    """What of a reader is used: its own types say too little."""
+
+    def get(self, ip_address: str, /) -> object: ...
+
 
 _CALLED: Final = {"pt": "pt-BR", "zh-Hans": "zh-CN"}
 """What such a file calls a language, where it is not the tag."""
@@ -35,23 +39,24 @@ class Places:
         if self._reader is not None:
             # It is no address, or one of a kind that is not in the file, or the file was damaged since.
             with suppress(ValueError, RuntimeError):
-                record = cast("object", self._reader.get(address))  # pyright: ignore[reportUnknownMemberType]
+                record = self._reader.get(address)
         city, country = _name(record, "city", language), _name(record, "country", language)
         if city and country:
             return language.text("%(city)s, %(country)s", city=city, country=country)
         return city or country
 
 
-def _open(file: Path) -> "Reader":
+def _open(file: Path) -> _Database:
     try:
-        from maxminddb import InvalidDatabaseError, open_database  # noqa: PLC0415 - an extra  # pyright: ignore[reportUnknownVariableType]
+        import maxminddb  # noqa: PLC0415 - an extra
     except ImportError:
         raise Misconfigured("a geoip file needs the package maxminddb; run: pip install 'ostiary[geoip]'") from None
     try:
-        return open_database(file)
+        database: _Database = cast("Any", maxminddb).open_database(file)
+        return database
     except OSError as error:
         raise Misconfigured(f"cannot read the geoip file {file}: {error.strerror or error}") from None
-    except (InvalidDatabaseError, ValueError, TypeError):
+    except (maxminddb.InvalidDatabaseError, ValueError, TypeError):
         raise Misconfigured(f"the geoip file {file} is not a MaxMind database (.mmdb)") from None
 
 
@@ -60,7 +65,7 @@ def _name(record: object, what: str, language: Language) -> str:
     names = _member(_member(record, what), "names")
     for called in (_CALLED.get(language.tag, language.tag), _OTHERWISE):
         name = _member(names, called)
-        if isinstance(name, str):
+        if isinstance(name, str) and name.isprintable():
             return name[:_LONGEST]
     return ""
 

@@ -43,7 +43,13 @@ def load() -> App:
             _at_the_signal(auth.relay.close)
         await not_found(scope, receive, send)
 
-    look = Look(brand=settings.brand, accent=settings.accent, logo=settings.logo, templates=settings.templates)
+    look = Look(
+        brand=settings.brand,
+        accent=settings.accent,
+        logo=settings.logo,
+        templates=settings.templates,
+        geoip=settings.geoip,
+    )
     door = Door(inside, auth, service=True, metrics=metrics, pages=look)
 
     async def outside(scope: Scope, receive: Receive, send: Send) -> None:

@@ -55,6 +55,7 @@ class Settings:
     accent: str = ""
     logo: Path | None = None
     templates: Path | None = None
+    geoip: Path | None = None
 
     @property
     def database(self) -> Path | None:
@@ -142,6 +143,7 @@ KEYS: Final = (
     Key("accent", None, "the colour of buttons, such as #24456b", v.colour),
     Key("logo", None, "the picture above the door: .svg, .png or .webp", v.path),
     Key("templates", None, "a folder of templates that take the place of ours", v.path),
+    Key("geoip", None, "a file of places (.mmdb), to say where a device is", v.path),
 )
 
 KEY: Final = MappingProxyType({key.name: key for key in KEYS})
@@ -262,4 +264,5 @@ def _complete(values: Mapping[str, Any]) -> Settings:
         accent=values.get("accent", ""),
         logo=values.get("logo"),
         templates=values.get("templates"),
+        geoip=values.get("geoip"),
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ostiary.errors import Misconfigured
+from ostiary.geoip import Places
 from ostiary.languages import environment
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Look:
     """What is the operator's own about the pages.
 
     Raises:
-        Misconfigured: the accent is no colour, or the logo no picture.
+        Misconfigured: the accent is no colour, the logo no picture, or the file of places no such file.
     """
 
     brand: str = "Ostiary"
@@ -53,14 +54,22 @@ class Look:
     logo: Path | None = None
     templates: Path | None = None
     """A folder whose templates take the place of ours with the same name."""
+    geoip: Path | None = None
+    """A file of places (`.mmdb`), by which the list of devices says where each is."""
 
     def __post_init__(self) -> None:
         if self.accent and _ACCENT.fullmatch(self.accent) is None:
             raise Misconfigured(f"the accent {self.accent!r} must be a colour such as #7a4b12")
         if self.logo is not None and self.logo.suffix not in (".svg", ".png", ".webp"):
             raise Misconfigured(f"the logo {self.logo} must be a .svg, .png or .webp")
+        _ = self.places
         if find_spec("jinja2") is None:
             raise Misconfigured("install ostiary[pages]: it brings what pages are made with")
+
+    @cached_property
+    def places(self) -> Places:
+        """The places of that file."""
+        return Places(self.geoip)
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -80,7 +89,7 @@ class Look:
 
         own = [FileSystemLoader(self.templates)] if self.templates is not None else []
         made = environment(ChoiceLoader([*own, PackageLoader("ostiary.web.pages")]))
-        cast("Any", made.globals).update(brand=self.brand, static=self.names)
+        cast("Any", made.globals).update(brand=self.brand, static=self.names, places=self.places)
         return made
 
     @cached_property
