@@ -286,6 +286,10 @@ class Store(Protocol):
         """Begin a transaction that does all or nothing. It is durable when the block has ended."""
         ...
 
+    def counting(self) -> AbstractContextManager[Counters]:
+        """Begin a write of counters alone. Where they are kept apart from the rest, the rest is not touched."""
+        ...
+
     def changed(self, *, wait: float) -> bool:
         """Return `True` soon after anybody has appended to the feed, in any process, or `False` after `wait` seconds.
 

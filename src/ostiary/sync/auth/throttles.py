@@ -8,7 +8,7 @@ from typing import Final
 from ostiary.core.throttle import LOGIN_ACCOUNT, PROOF_USER, Allowed, Counter, Limit, Wait, attempt
 from ostiary.errors import Throttled, Unavailable
 from ostiary.ports import Clock
-from ostiary.sync.ports import Store, Transaction
+from ostiary.sync.ports import Counters, Store, Transaction
 
 _MOST_SWAPS: Final = 100
 """How often to begin again when others count at the same moment. Each time at least one of them has gone on."""
@@ -31,15 +31,15 @@ class Throttles:
         """
         keys = {_key(limit, whom): limit for limit, whom in tries.items() if whom}
         for _ in range(_MOST_SWAPS):
-            with self._store.write() as tx:
+            with self._store.counting() as counters:
                 now = self._clock.now()
-                old = tx.counters.get(keys)
+                old = counters.get(keys)
                 answers = {key: attempt(old.get(key), limit, now=now) for key, limit in keys.items()}
                 waits = [answer.seconds for answer in answers.values() if isinstance(answer, Wait)]
                 if waits:
                     raise Throttled(max(waits))
                 new = {key: answer.counter for key, answer in answers.items() if isinstance(answer, Allowed)}
-                if tx.counters.swap(old, new):
+                if counters.swap(old, new):
                     return tuple(keys)
         raise Unavailable("the counters of tries changed too often")
 
@@ -50,20 +50,20 @@ class Throttles:
         A success forgives what was tried at the account. What was tried from the same place at other accounts still
         counts, or an attacker would log in to an account of their own now and then.
         """
-        _change(tx, keys, _forgiven)
+        _change(tx.counters, keys, _forgiven)
 
     def undo(self, keys: Collection[str]) -> None:
         """Take one try back from each counter: it was never made."""
-        with self._store.write() as tx:
-            _change(tx, keys, lambda _, counter: replace(counter, count=max(0, counter.count - 1)))
+        with self._store.counting() as counters:
+            _change(counters, keys, lambda _, counter: replace(counter, count=max(0, counter.count - 1)))
 
 
-def _change(tx: Transaction, keys: Collection[str], change: Callable[[str, Counter], Counter | None]) -> None:
+def _change(counters: Counters, keys: Collection[str], change: Callable[[str, Counter], Counter | None]) -> None:
     """Change the counters that there are, or drop them. Who is overtaken too often leaves them as they are."""
     for _ in range(_MOST_SWAPS):
-        old = tx.counters.get(keys)
+        old = counters.get(keys)
         new = {key: counter for key, was in old.items() if (counter := change(key, was)) is not None}
-        if tx.counters.swap(old, new):
+        if counters.swap(old, new):
             return
 
 

@@ -100,6 +100,12 @@ class SqlStore:
         with self._database.write() as link:
             yield SqlTransaction(link)
 
+    @contextmanager
+    def counting(self) -> Generator[ports.Counters]:
+        """Begin a write of counters alone."""
+        with self.write() as tx:
+            yield tx.counters
+
     def changed(self, *, wait: float) -> bool:
         """Return `True` soon after anybody has appended to the feed, or `False` after `wait` seconds."""
         return self._database.changed(wait=wait)
