@@ -38,8 +38,8 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
 }
 """The calls that take a message, and which of their arguments it is."""
 
-NOT_SAID = ("cli/", "server/", "stores/", "auth/keys.py", "auth/verifiers.py")
-"""Where only operators are spoken to, in English."""
+NOT_SAID = ("cli/", "server/", "stores/", "auth/keys.py", "auth/verifiers.py", "sync/")
+"""Where only operators are spoken to, in English; and the twin, whose texts are those of its source."""
 
 OPTIONS = {"trimmed": "true", "newstyle_gettext": "true", "silent": "false"}
 FIXED = datetime(2026, 1, 1, tzinfo=UTC)
