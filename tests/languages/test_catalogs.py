@@ -97,7 +97,7 @@ def test_what_is_compiled_is_what_is_written(language: Language) -> None:
 
 def test_sources_are_collected(source: Catalog) -> None:
     """What is said in a page, a letter, a refusal and of a weak password is among what is collected."""
-    found = {message.id for message in messages(source)}
+    found = {str(message.id) for message in messages(source)}
 
     assert found >= {"Sign in", "There is nothing here.", "Use at least %(least)s characters.", "Avoid sequences."}
 
