@@ -43,6 +43,9 @@ class StoreInThreads(InThreads):
     def write(self) -> Any:
         return self._block(self._what.write)
 
+    def counting(self) -> Any:
+        return self._block(self._what.counting)
+
     @asynccontextmanager
     async def _block(self, begin: Callable[[], AbstractContextManager[Any]]) -> AsyncGenerator[Any]:
         block = begin()
