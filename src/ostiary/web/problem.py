@@ -11,6 +11,9 @@ is every way in which a password can fail. `code` is stable; `detail` is one sen
 """
 
 import dataclasses
+import logging
+import secrets
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +26,8 @@ from ostiary.core.decision import Reason
 from ostiary.errors import Barred, Invalid, OstiaryError, Overloaded, Refused, Taken, Throttled, WeakPassword
 from ostiary.languages import ENGLISH, Language
 from ostiary.web.http import Header, Response
+
+log = logging.getLogger("ostiary.web")
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 1
@@ -249,6 +254,22 @@ def refusal(
     if row.status in (429, 503):
         headers = (_retry_after(RETRY_AFTER),)
     return Problem(row, headers=headers)
+
+
+def on_record(error: Exception, where: str) -> Problem:
+    """Put an error that nobody expected on record, under a number that the client is told.
+
+    The record says where, not what with: the text of an exception may hold what a user has typed.
+    """
+    number = secrets.token_hex(8)
+    frames: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(frames) < 10:
+        at = "".join(traceback.format_tb(cause.__traceback__))
+        frames.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n{at}")
+        cause = cause.__cause__ or cause.__context__
+    log.error("%s failed (%s): %s", where, number, "from ".join(frames))
+    return Problem(INTERNAL_ERROR, id=number)
 
 
 def _blame(error: Invalid) -> tuple[FieldError, ...]:

@@ -13,9 +13,6 @@
 | what the route does                                         | its own                    |
 """
 
-import logging
-import secrets
-import traceback
 from dataclasses import replace
 from functools import cache
 from urllib.parse import parse_qsl
@@ -40,8 +37,6 @@ from ostiary.web.metrics import Metrics
 from ostiary.web.openapi import document
 from ostiary.web.pages.router import Pages
 from ostiary.web.problem import SECURITY_HEADERS, FieldError, Problem
-
-log = logging.getLogger("ostiary.web")
 
 _SESSIONS = (Needs.SESSION, Needs.COOKIE)
 
@@ -94,12 +89,12 @@ class Router:
         except Problem as refused:
             response = refused.response(_language(request))
         except Misconfigured as error:
-            response = _unexpected(error, route).response(_language(request))
+            response = problem.on_record(error, _name(route)).response(_language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
             response = problem.of(error, at=place).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
-            response = _unexpected(error, route).response(_language(request))
+            response = problem.on_record(error, _name(route)).response(_language(request))
         return replace(response, headers=(*response.headers, *self._always))
 
     def _has_page(self, path: str) -> bool:
@@ -232,18 +227,5 @@ def _response(route: Route, answer: Answer) -> Response:
     )
 
 
-def _unexpected(error: Exception, route: Route | None) -> Problem:
-    """Put an error on record under a number that the client is told.
-
-    The record says where, not what with: the text of an exception may hold what a user has typed.
-    """
-    number = secrets.token_hex(8)
-    frames: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(frames) < 10:
-        at = "".join(traceback.format_tb(cause.__traceback__))
-        frames.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n{at}")
-        cause = cause.__cause__ or cause.__context__
-    name = "a request" if route is None else f"{route.method} {route.path}"
-    log.error("%s failed (%s): %s", name, number, "from ".join(frames))
-    return Problem(problem.INTERNAL_ERROR, id=number)
+def _name(route: Route | None) -> str:
+    return "a request" if route is None else f"{route.method} {route.path}"

@@ -10,9 +10,6 @@
 | what the form does                                                | 303, or the page again with what is wrong |
 """
 
-import logging
-import secrets
-import traceback
 from dataclasses import replace
 from urllib.parse import parse_qsl, quote
 
@@ -31,8 +28,6 @@ from ostiary.web.pages.look import Look
 from ostiary.web.pages.table import PAGES, Page
 from ostiary.web.pages.visit import Shown, Visit
 from ostiary.web.problem import Problem
-
-log = logging.getLogger("ostiary.web")
 
 _POLICY = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -86,11 +81,11 @@ class Pages:
         except Problem as refused:
             return self._refusal(refused, request)
         except Misconfigured as error:
-            return self._unexpected(error, page, request)
+            return self._refusal(problem.on_record(error, page.path), request)
         except OstiaryError as error:
             return self._refusal(problem.of(error), request)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person reads one sentence
-            return self._unexpected(error, page, request)
+            return self._refusal(problem.on_record(error, page.path), request)
 
     # -------------------------------------------------------------------------------------------- the steps
 
@@ -185,13 +180,6 @@ class Pages:
         return self._render(
             Shown(template="error.html", values=values, headers=kept), None, request, status=refused.row.status
         )
-
-    def _unexpected(self, error: Exception, page: Page, request: Request) -> Response:
-        """Put an error on record under a number that the person is told. The record says where, not what with."""
-        number = secrets.token_hex(8)
-        at = "".join(traceback.format_tb(error.__traceback__))
-        log.error("%s failed (%s): %s\n%s", page.path, number, type(error).__qualname__, at)
-        return self._refusal(Problem(problem.INTERNAL_ERROR, id=number), request)
 
 
 def _language(request: Request) -> Language:
