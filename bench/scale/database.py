@@ -130,12 +130,12 @@ async def _questions(town: Town, watch: Connection) -> dict[str, float]:
     """Measure a follower's round that finds nothing new, and what a guard asks about a cookie."""
     issued = await town.login()
     store = town.store
+    seq = await verbs.seq(watch)
     times: list[float] = []
 
     async def poll() -> None:
         began = time.perf_counter()
-        async with store.read() as tx:
-            await tx.feed.head()
+        await store.news(seq, limit=1000)
         times.append(time.perf_counter() - began)
 
     async def ask() -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from ostiary.core.floor import News
 from ostiary.ports import Store, Transaction
 
 _WATCHED: ContextVar["Gate | None"] = ContextVar("gate", default=None)
@@ -48,6 +49,12 @@ class GatedStore:
             yield _GatedTransaction(tx)
             await _gate()
         await _gate()
+
+    async def news(self, seq: int, *, limit: int) -> News:
+        await _gate()
+        news = await self._store.news(seq, limit=limit)
+        await _gate()
+        return news
 
 
 class _GatedTransaction:

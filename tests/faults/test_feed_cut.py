@@ -15,6 +15,7 @@ import pytest
 from ostiary import Carrier, Issued
 from ostiary.asgi import Door, Requires
 from ostiary.core.access import Principal
+from ostiary.core.floor import News
 from ostiary.core.policy import CHEAPEST
 from ostiary.errors import Unavailable
 from ostiary.ports import Counters, Store, Transaction
@@ -64,6 +65,10 @@ class Cut:
     async def changed(self, *, wait: float) -> bool:
         await self._line()
         return await self.store.changed(wait=wait)
+
+    async def news(self, seq: int, *, limit: int) -> News:
+        await self._line()
+        return await self.store.news(seq, limit=limit)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.core.floor import NONE_IS_GOOD, Document, Entry, Floor, Floors, Head, Renewal, Snapshot
+from ostiary.core.floor import NONE_IS_GOOD, Document, Entry, Floor, Floors, Head, News, Renewal, Snapshot
 from ostiary.errors import Unavailable
 from ostiary.feed.follower import Follower
 from ostiary.stores.memory import MemoryStore
@@ -31,10 +31,7 @@ class Troubled:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Any]:
-        if self.hangs:
-            await asyncio.Event().wait()
-        if self.fails:
-            raise Unavailable("on purpose")
+        await self._reached()
         async with self.store.read() as tx:
             if self.head is not None:
                 tx.feed.head = self._lie  # type: ignore[method-assign]
@@ -43,6 +40,17 @@ class Troubled:
             if self.snapshot_takes:
                 tx.feed.snapshot = self._slowly(tx.feed.snapshot)  # type: ignore[method-assign]
             yield tx
+
+    async def news(self, seq: int, *, limit: int) -> News:
+        await self._reached()
+        news = await self.store.news(seq, limit=limit)
+        return news if self.head is None else replace(news, head=self.head)
+
+    async def _reached(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.fails:
+            raise Unavailable("on purpose")
 
     def _slowly(self, snapshot: Callable[[], Awaitable[Snapshot]]) -> Callable[[], Coroutine[Any, Any, Snapshot]]:
         async def slow() -> Snapshot:
@@ -124,15 +132,13 @@ async def test_a_lease_is_counted_from_the_asking(place: Place) -> None:
     """The lease ends Δ after the question was sent, however long the answer took."""
     await place.follower.round()
     asked = place.clock.elapsed()
-    read = place.store.read
+    news = place.store.news
 
-    @asynccontextmanager
-    async def slow_read() -> AsyncGenerator[Any]:
-        async with read() as tx:
-            place.clock.advance(timedelta(seconds=1.5))
-            yield tx
+    async def slow_news(seq: int, *, limit: int) -> News:
+        place.clock.advance(timedelta(seconds=1.5))
+        return await news(seq, limit=limit)
 
-    place.store.read = slow_read  # type: ignore[method-assign]
+    place.store.news = slow_news  # type: ignore[method-assign]
     await place.follower.round()
 
     assert place.floors.fresh_until == asked + LEASE
@@ -232,15 +238,13 @@ async def test_a_floor_is_kept_from_when_it_came(place: Place) -> None:
     await place.follower.round()
     await place.append(floor(place, "a"))
     asked = place.clock.elapsed()
-    read = place.store.read
+    news = place.store.news
 
-    @asynccontextmanager
-    async def slept_through() -> AsyncGenerator[Any]:
-        async with read() as tx:
-            place.clock.advance(timedelta(minutes=6))
-            yield tx
+    async def slept_through(seq: int, *, limit: int) -> News:
+        place.clock.advance(timedelta(minutes=6))
+        return await news(seq, limit=limit)
 
-    place.store.read = slept_through  # type: ignore[method-assign]
+    place.store.news = slept_through  # type: ignore[method-assign]
     await place.follower.round()
 
     kept = CHEAPEST.access_life + CHEAPEST.leeway + CHEAPEST.lease
@@ -297,15 +301,14 @@ async def test_a_head_that_the_stream_has_overtaken(place: Place) -> None:
     place.store.head, place.store.has_snapshots = place.floors.head, False
     assert place.store.head is not None
     new = Entry(place.store.head.seq + 1, floor(place, "a"))
-    read = place.store.read
+    ask = place.store.news
 
-    @asynccontextmanager
-    async def overtaken() -> AsyncGenerator[Any]:
-        async with read() as tx:
-            yield tx
+    async def overtaken(seq: int, *, limit: int) -> News:
+        news = await ask(seq, limit=limit)
         place.floors.apply([new], elapsed=place.clock.elapsed())
+        return news
 
-    place.store.read = overtaken  # type: ignore[method-assign]
+    place.store.news = overtaken  # type: ignore[method-assign]
     renewal = await place.follower.round()
 
     assert renewal is Renewal.BEHIND

@@ -23,11 +23,9 @@ async def follow(store: Store) -> None:
     seen = 0
     say("ready")
     while seen < 2 * MANY:
-        async with store.read() as tx:
-            head = await tx.feed.head()
-            entries = await tx.feed.since(seen, limit=1000)
-        assert [entry.seq for entry in entries] == list(range(seen + 1, head.seq + 1))
-        seen = head.seq
+        news = await store.news(seen, limit=1000)
+        assert [entry.seq for entry in news.entries] == list(range(seen + 1, news.head.seq + 1))
+        seen = news.head.seq
         await store.changed(wait=1)
     say(seen)
 

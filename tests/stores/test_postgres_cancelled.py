@@ -17,7 +17,7 @@ from ostiary.core.decision import Denied, Reason
 from ostiary.core.session import Carrier
 from ostiary.ports import Store
 from ostiary.stores.sql import SqlStore
-from ostiary.stores.sql.postgres import Opening
+from ostiary.stores.sql.pool import Opening
 from ostiary.stores.sql.postgres import Postgres as Database
 from tests.attacks.interleaving import Gate, GatedStore, watched
 from tests.conformance.suites.cancelling import Cancelled, cancelled_at

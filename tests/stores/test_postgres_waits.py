@@ -16,7 +16,7 @@ from ostiary.core.floor import Entry, Head
 from ostiary.core.throttle import Counter
 from ostiary.errors import Unavailable
 from ostiary.stores.sql import SqlStore
-from ostiary.stores.sql.postgres import Opening
+from ostiary.stores.sql.pool import Opening
 from ostiary.stores.sql.postgres import Postgres as Database
 from tests.conformance.suites import given
 from tests.conformance.suites.given import NOW, ada, read, written
@@ -111,7 +111,7 @@ async def test_held_too_long(postgres: Postgres, postgres_url: str) -> None:
 
         assert 0.4 < waited < 1.5
         assert (found, head.seq) == (user, 0)
-        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [Entry(1, given.floor("later"))]
+        assert (await store.news(0, limit=10)).entries == (Entry(1, given.floor("later")),)
         assert opening(store).pool.get_size() <= 2
 
 
@@ -127,11 +127,11 @@ async def test_a_process_that_stands_still(postgres_url: str, start_on: StartOn)
             os.kill(child.pid, signal.SIGCONT)
         go(child)
         said = await asyncio.to_thread(answer, child)
-        entries = await read(store, lambda tx: tx.feed.since(0, limit=10))
+        entries = (await store.news(0, limit=10)).entries
 
     assert 1 < waited < 4.5
     assert said.startswith("the store cannot answer: ")
-    assert entries == [Entry(1, given.floor("goes-on"))]
+    assert entries == (Entry(1, given.floor("goes-on")),)
 
 
 async def test_a_reader_that_stands_still(postgres_url: str) -> None:

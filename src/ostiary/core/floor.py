@@ -82,6 +82,14 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """What a follower asks for: the head, and the first entries after its view, as both are at one moment."""
+
+    head: Head
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a follower needs to start: the head read first, then all live floors."""
 

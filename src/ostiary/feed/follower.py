@@ -1,8 +1,8 @@
 """Follows a store's feed and keeps one process's `Floors` complete and their lease renewed.
 
-It starts by reading the head and the snapshot, and follows from that head. Each round asks the store for its head and
-the entries after the view in one consistent read; the lease counts from before that question was sent. Being woken
-only makes a round happen sooner: nothing but a head that was read renews.
+It starts by reading the head and the snapshot, and follows from that head. Each round asks the store for its news: its
+head and the entries after the view, as they are at one moment; the lease counts from before that question was sent.
+Being woken only makes a round happen sooner: nothing but a head that was read renews.
 
 Where there is a stream, entries come by it and are taken in without a question; the store is asked for the head, for
 what the stream has lost, and for documents. While the stream is down, the store's own bell wakes.
@@ -13,7 +13,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from ostiary.core.floor import Batch, Document, Entry, Floor, Floors, Head, Renewal, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Floors, Head, Renewal
 from ostiary.core.policy import Policy
 from ostiary.errors import OstiaryError, Unavailable
 from ostiary.feed.relay import Relay
@@ -114,16 +114,16 @@ class Follower:
         """
         asked_at = self._clock.elapsed()
         view = self._floors.head
-        async with asyncio.timeout(self._timeout) as patience, self._store.read() as tx:
-            head = await tx.feed.head()
-            if view is None or view.incarnation != head.incarnation or head.seq < view.seq:
-                self._floors.renew(head, asked_at=asked_at)  # the view is over, even if no snapshot comes now
-                patience.reschedule(None)
-                return await self._start(await tx.feed.snapshot(), asked_at)
-            entries = await tx.feed.since(view.seq, limit=_BATCH) if head != view else ()
-            if head != view and (not entries or entries[0].seq != view.seq + 1):
-                patience.reschedule(None)
-                return await self._start(await tx.feed.snapshot(), asked_at)
+        if view is None:
+            return await self._start(asked_at)
+        async with asyncio.timeout(self._timeout):
+            news = await self._store.news(view.seq, limit=_BATCH)
+        head, entries = news.head, news.entries
+        if view.incarnation != head.incarnation or head.seq < view.seq:
+            self._floors.renew(head, asked_at=asked_at)  # the view is over, even if no snapshot comes now
+            return await self._start(asked_at)
+        if head != view and (not entries or entries[0].seq != view.seq + 1):
+            return await self._start(asked_at)
         if any(isinstance(entry.change, Document) for entry in entries):
             self._loaded = False
         self._apply(entries, elapsed=self._clock.elapsed())
@@ -137,7 +137,11 @@ class Follower:
         now = self._floors.head
         return now is not None and now.incarnation == head.incarnation and now.seq > max(head.seq, view.seq)
 
-    async def _start(self, snapshot: Snapshot, asked_at: float) -> Renewal:
+    async def _start(self, asked_at: float) -> Renewal:
+        async with asyncio.timeout(self._timeout) as patience, self._store.read() as tx:
+            await tx.feed.head()  # who does not even know this in time is not waited for
+            patience.reschedule(None)
+            snapshot = await tx.feed.snapshot()
         self._loaded = False
         self._floors.start(snapshot, asked_at=asked_at, elapsed=self._clock.elapsed())
         if self._relay is not None:

@@ -202,13 +202,12 @@ class Relay:
         """Ask the store for entries that are not remembered any more. `None` if they are not there any more either."""
         limit = min(_MOST_IN_CHUNK, self._start - seq)
         try:
-            async with asyncio.timeout(self._lease), self._store.read() as tx:
-                head = await tx.feed.head()
-                entries = await tx.feed.since(seq, limit=limit)
+            async with asyncio.timeout(self._lease):
+                news = await self._store.news(seq, limit=limit)
         except TimeoutError:
             raise Unavailable("the store does not answer in time") from None
-        is_whole = [entry.seq for entry in entries] == list(range(seq + 1, seq + 1 + limit))
-        return entries if head.incarnation == incarnation and is_whole else None
+        is_whole = [entry.seq for entry in news.entries] == list(range(seq + 1, seq + 1 + limit))
+        return news.entries if news.head.incarnation == incarnation and is_whole else None
 
     def _next(self, seq: int) -> tuple[int, bytes]:
         """Return the last `seq` of the next chunk, and the chunk. Streams that stand at one place share it."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from ostiary.core.assurance import Proof
 from ostiary.core.decision import Denied
 from ostiary.core.events import Event
-from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
+from ostiary.core.floor import Batch, Document, Floor, Head, News, Snapshot
 from ostiary.core.session import Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
@@ -118,10 +118,6 @@ class Feed(Protocol):
 
     def head(self) -> Head:
         """Return where the feed stands."""
-        ...
-
-    def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
-        """Return the entries after `seq`, in order."""
         ...
 
     def snapshot(self) -> Snapshot:
@@ -294,6 +290,14 @@ class Store(Protocol):
         """Return `True` soon after anybody has appended to the feed, in any process, or `False` after `wait` seconds.
 
         It only wakes: a ring may come without need, or, when a connection was lost, not at all.
+        """
+        ...
+
+    def news(self, seq: int, *, limit: int) -> News:
+        """Return the head of the feed and its first entries after `seq`, in order, as both are at one moment.
+
+        It is what a logout waits for everywhere else, so it takes one way to the store and back, and no transaction.
+        A store that cannot know where the feed ends, for others may write to it meanwhile, cannot answer.
         """
         ...
 

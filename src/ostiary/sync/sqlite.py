@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
+from sqlalchemy.sql.selectable import SelectBase
+
 from ostiary.errors import Unavailable
 from ostiary.stores.sql.connection import answering, connect
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
@@ -249,6 +251,11 @@ class Sqlite:
         finally:
             opening.turn.release()
         opening.written.set()
+
+    def ask(self, make: Callable[..., Record], statement: SelectBase, **values: object) -> list[Record]:
+        """Ask one thing. A transaction costs nothing here."""
+        with self.read() as link:
+            return link.rows(make, statement, **values)
 
     def changed(self, *, wait: float) -> bool:
         """Return `True` soon after a commit on any connection of any process, or `False` after `wait` seconds.

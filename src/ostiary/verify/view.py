@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from ostiary.core.access import Roles
-from ostiary.core.floor import Floors, Snapshot
+from ostiary.core.floor import Floors, News, Snapshot
 from ostiary.core.keys import Keyring, SignatureKey
 from ostiary.core.policy import WEB, Policy
 from ostiary.core.site import Site
@@ -128,6 +128,9 @@ class _NoStore:
 
     async def changed(self, *, wait: float) -> bool:
         self._refuse(wait)
+
+    async def news(self, seq: int, *, limit: int) -> News:
+        self._refuse(seq, limit)
 
     def _refuse(self, *_: Any) -> NoReturn:  # noqa: ANN401 - whatever was asked
         raise Unavailable("a verifier has no store")

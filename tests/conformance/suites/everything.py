@@ -28,7 +28,7 @@ async def everything(store: Store) -> tuple[object, ...]:
             await tx.identifiers.get("email", "ada@example.com"),
             await tx.sessions.get("s1"),
             await tx.feed.snapshot(),
-            await tx.feed.since(0, limit=10),
+            (await store.news(0, limit=10)).entries,
             await given.counter(tx, "k"),
             await tx.events.of("ada", limit=10),
         )
@@ -38,7 +38,7 @@ def all_of_it(nothing: tuple[object, ...]) -> tuple[object, ...]:
     """Return what `everything` is after `add_everything`, given what it was before."""
     before = nothing[3]
     assert isinstance(before, Snapshot)
-    entries = [Entry(1, given.floor("s1", 2)), Entry(2, given.floor("s1", 3))]
+    entries = Entry(1, given.floor("s1", 2)), Entry(2, given.floor("s1", 3))
     snapshot = Snapshot(Head(before.head.incarnation, 2), (given.floor("s1", 3),))
     counter = Counter(count=1, at=NOW)
     return given.user(), given.identifier(), given.session(), snapshot, entries, counter, [given.event()]

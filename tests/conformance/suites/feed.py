@@ -4,9 +4,13 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from ostiary.core.floor import NONE_IS_GOOD, Batch, Document, Entry, Floor, Head, Snapshot
+import pytest
+
+from ostiary.core.floor import NONE_IS_GOOD, Batch, Document, Entry, Floor, Head, News, Snapshot
+from ostiary.errors import Unavailable
 from ostiary.ports import Store, StoredDocument
 from tests.conformance.suites import given
+from tests.conformance.suites.cancelling import Cancelled, cancelled_at
 from tests.conformance.suites.given import HOUR, MANY, NOW, race, read, written
 
 
@@ -17,7 +21,7 @@ class FeedSuite:
 
         assert head == Head(head.incarnation, 0)
         assert head.incarnation
-        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == []
+        assert await store.news(0, limit=10) == News(head, ())
         assert await read(store, lambda tx: tx.feed.snapshot()) == Snapshot(head, ())
         assert await read(store, lambda tx: tx.feed.head()) == head
 
@@ -32,13 +36,59 @@ class FeedSuite:
 
         first, second = (batch.entries for batch in batches)
         assert [*first, *second] == [Entry(n, change) for n, change in enumerate([*changes, given.floor("s3", 4)], 1)]
-        async with store.read() as tx:
-            head = await tx.feed.head()
-            assert head.seq == 4
-            assert {batch.incarnation for batch in batches} == {head.incarnation}
-            assert await tx.feed.since(0, limit=10) == [*first, *second]
-            assert await tx.feed.since(1, limit=2) == [*first[1:]]
-            assert await tx.feed.since(4, limit=10) == []
+        head = await read(store, lambda tx: tx.feed.head())
+        assert head.seq == 4
+        assert {batch.incarnation for batch in batches} == {head.incarnation}
+        assert await store.news(0, limit=10) == News(head, (*first, *second))
+
+    async def test_news(self, store: Store) -> None:
+        """News are the head as it is, and the first entries after a number, no more than asked for, in order."""
+        changes = [given.floor(f"s{n}", 2) for n in range(1, 6)]
+        batch = await written(store, lambda tx: tx.feed.append(changes))
+        head = Head(batch.incarnation, 5)
+
+        assert await store.news(0, limit=2) == News(head, batch.entries[:2])
+        assert await store.news(2, limit=3) == News(head, batch.entries[2:])
+        assert await store.news(2, limit=10) == News(head, batch.entries[2:])
+        assert await store.news(5, limit=10) == News(head, ())
+        assert await store.news(2**40, limit=10) == News(head, ())
+
+    async def test_news_of_a_purged_feed(self, store: Store) -> None:
+        """Of what was purged the head still tells, so whoever follows sees that something is missing."""
+        changes = [given.floor("over", until=NOW - HOUR), given.floor("lasting")]
+        batch = await written(store, lambda tx: tx.feed.append(changes))
+        head = Head(batch.incarnation, 2)
+
+        await written(store, lambda tx: tx.feed.purge(up_to=1, until_before=NOW, limit=9))
+        assert await store.news(0, limit=10) == News(head, batch.entries[1:])
+
+        await written(store, lambda tx: tx.feed.purge(up_to=2, until_before=NOW + 2 * HOUR, limit=9))
+        assert await store.news(0, limit=10) == News(head, ())
+
+    async def test_news_of_a_closed_store(self, store: Store) -> None:
+        """A store that is not open has no news, and says so; opened again, it has them all."""
+        batch = await written(store, lambda tx: tx.feed.append([given.floor()]))
+
+        await store.close()
+        with pytest.raises(Unavailable):
+            await store.news(0, limit=10)
+
+        await store.open()
+        assert await store.news(0, limit=10) == News(Head(batch.incarnation, 1), batch.entries)
+
+    async def test_cancelled_news(self, store: Store) -> None:
+        """Who gives up asking for news takes nothing with them: whoever asks next is answered."""
+        batch = await written(store, lambda tx: tx.feed.append([given.floor()]))
+
+        async def ask() -> None:
+            await store.news(0, limit=10)
+
+        waits = 1
+        while await cancelled_at(waits, ask(), after=0) is Cancelled.YES:
+            waits += 1
+
+        news = await asyncio.gather(*(store.news(0, limit=10) for _ in range(MANY)))
+        assert news == [News(Head(batch.incarnation, 1), batch.entries)] * MANY
 
     async def test_append_nothing(self, store: Store) -> None:
         """To append nothing uses up no number."""
@@ -57,7 +107,7 @@ class FeedSuite:
 
         [entry] = (await written(store, lambda tx: tx.feed.append([given.floor("kept", 2)]))).entries
         assert entry == Entry(1, given.floor("kept", 2))
-        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [entry]
+        assert (await store.news(0, limit=10)).entries == (entry,)
 
     async def test_seen_with_its_transaction(self, store: Store) -> None:
         """An entry is seen exactly when what was changed with it is: not before, and not after."""
@@ -65,13 +115,15 @@ class FeedSuite:
             await tx.users.add(given.user())
             await tx.feed.append([given.floor()])
             async with store.read() as other:
-                assert (await other.feed.head()).seq == 0
-                assert await other.feed.since(0, limit=10) == []
+                head = await other.feed.head()
+                assert head.seq == 0
+                assert await store.news(0, limit=10) == News(head, ())
                 assert await other.users.get("ada") is None
 
         async with store.read() as tx:
-            assert (await tx.feed.head()).seq == 1
-            assert await tx.feed.since(0, limit=10) == [Entry(1, given.floor())]
+            head = await tx.feed.head()
+            assert head.seq == 1
+            assert await store.news(0, limit=10) == News(head, (Entry(1, given.floor()),))
             assert await tx.users.get("ada") is not None
 
     async def test_parallel_appends(self, store: Store) -> None:
@@ -83,11 +135,9 @@ class FeedSuite:
 
         async def follow() -> None:
             while len(seen) < 2 * MANY:
-                async with store.read() as tx:
-                    head = await tx.feed.head()
-                    new = await tx.feed.since(len(seen), limit=1000)
-                assert [entry.seq for entry in new] == list(range(len(seen) + 1, head.seq + 1))
-                seen.extend(new)
+                news = await store.news(len(seen), limit=1000)
+                assert [entry.seq for entry in news.entries] == list(range(len(seen) + 1, news.head.seq + 1))
+                seen.extend(news.entries)
                 await asyncio.sleep(0)
 
         await asyncio.gather(follow(), *(append(n) for n in range(MANY)))
@@ -143,9 +193,9 @@ class FeedSuite:
         ]
 
         assert steps == [2, 1, 0]
-        async with store.read() as tx:
-            assert await tx.feed.since(0, limit=10) == [*entries[3:]]
-            assert (await tx.feed.head()).seq == 6
+        head = await read(store, lambda tx: tx.feed.head())
+        assert head.seq == 6
+        assert await store.news(0, limit=10) == News(head, entries[3:])
 
     async def test_numbers_after_a_purge(self, store: Store) -> None:
         """A number is never given twice, not even when everything was purged."""
@@ -162,14 +212,14 @@ class FeedSuite:
 
         assert await written(store, lambda tx: tx.feed.purge(up_to=1, until_before=NOW, limit=9)) == 1
         assert [entry.seq for entry in batch.entries] == [1, 2]
-        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [batch.entries[1]]
+        assert (await store.news(0, limit=10)).entries == batch.entries[1:]
 
     async def test_floor_of_no_session(self, store: Store) -> None:
         """A floor whose `sid` is odd is still a floor."""
         odd = Floor("", 2, NOW)
         await written(store, lambda tx: tx.feed.append([odd]))
 
-        assert await read(store, lambda tx: tx.feed.since(0, limit=10)) == [Entry(1, odd)]
+        assert (await store.news(0, limit=10)).entries == (Entry(1, odd),)
 
 
 class DocumentsSuite:

@@ -72,12 +72,13 @@ class ValuesSuite:
             assert await tx.credentials.of(text, text) == [credential]
             assert await tx.sessions.get(text) == session
             assert await tx.sessions.of(text) == [session]
-            assert await tx.feed.since(0, limit=10) == [Entry(1, given.floor(text)), Entry(2, Document(text, 1))]
             assert (await tx.feed.snapshot()).floors == (given.floor(text),)
             assert await tx.documents.get(text) == document
             assert await given.counter(tx, text) == counter
             assert await tx.keys.all() == [key]
             assert await tx.events.of(text, limit=10) == [event]
+        entries = (await store.news(0, limit=10)).entries
+        assert entries == (Entry(1, given.floor(text)), Entry(2, Document(text, 1)))
 
     @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
     async def test_moment(self, store: Store, moment: datetime) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from ostiary import ports
-from ostiary.core.floor import Head
+from ostiary.core.floor import Head, News
 from ostiary.errors import Unavailable
 from ostiary.ports import Entropy
 from ostiary.stores.bell import Bell
@@ -77,6 +77,12 @@ class MemoryStore:
     async def changed(self, *, wait: float) -> bool:
         """Return `True` at once after a write, or `False` after `wait` seconds."""
         return await self._opened().bell.heard(wait=wait)
+
+    async def news(self, seq: int, *, limit: int) -> News:
+        """Return the head of the feed and its first entries after `seq`."""
+        self._opened()
+        entries = self._state.feed.where(lambda entry: entry.seq > seq)
+        return News(self._state.head.rows[FEED], tuple(entries[:limit]))
 
     def _opened(self) -> "_Opening":
         if self._opening is None:

@@ -140,9 +140,6 @@ class Feed:
     async def head(self) -> Head:
         return self._state.head.rows[FEED]
 
-    async def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
-        return self._state.feed.where(lambda entry: entry.seq > seq)[:limit]
-
     async def snapshot(self) -> Snapshot:
         floors: dict[str, Floor] = {}
         for entry in self._state.feed.rows.values():

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from ostiary import ports
+from ostiary.core.floor import News
 from ostiary.errors import Unavailable
 from ostiary.ports import Clock, Store, Transaction
 from ostiary.redis import RedisPlace, Seal, Secrets
@@ -83,6 +84,10 @@ class RedisBeside:
     async def changed(self, *, wait: float) -> bool:
         """Hear the bell of the store."""
         return await self._store.changed(wait=wait)
+
+    async def news(self, seq: int, *, limit: int) -> News:
+        """Ask the store."""
+        return await self._store.news(seq, limit=limit)
 
     def _opened(self) -> Opening:
         if self._opening is None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # SQLite's `ON CONFLICT` reads the same
 
-from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Head, News, Snapshot
 from ostiary.errors import Unavailable
 from ostiary.ports import StoredDocument
 from ostiary.stores.sql.link import Link, Row, columns
@@ -29,11 +30,8 @@ class Feed:
     async def head(self) -> Head:
         head = await self._link.row(Head, _HEAD)
         if head is None:
-            raise Unavailable("the store cannot answer: it takes no writes, so it cannot know the end of the feed")
+            raise Unavailable(_NO_HEAD)
         return head
-
-    async def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
-        return await self._link.rows(_entry, _SINCE, after=seq, limit=limit)
 
     async def snapshot(self) -> Snapshot:
         return Snapshot(await self.head(), tuple(await self._link.rows(Floor, _FLOORS)))
@@ -58,6 +56,26 @@ class Documents:
         return await self._link.count(_DOCUMENT_SWAP, **was, **columns(new)) == 1
 
 
+Headed = tuple[Head, Entry | None]
+"""A row of `NEWS`. The head is in each, and in one even if no entry is."""
+
+
+def headed(*, incarnation: str, head: int, seq: int | None, **change: Any) -> Headed:  # noqa: ANN401 - typed by `_entry`
+    """Return what a row of `NEWS` says."""
+    return Head(incarnation, head), None if seq is None else _entry(seq=seq, **change)
+
+
+def news(rows: Sequence[Headed]) -> News:
+    """Return what the rows of `NEWS` say.
+
+    Raises:
+        Unavailable: there are none.
+    """
+    if not rows:
+        raise Unavailable(_NO_HEAD)
+    return News(rows[0][0], tuple(entry for _, entry in rows if entry is not None))
+
+
 def _flat(entry: Entry) -> Row:
     nothing = dict.fromkeys(("sid", "floor", "until", "name", "version"))
     return nothing | columns(entry.change) | {"seq": entry.seq}
@@ -69,13 +87,23 @@ def _entry(*, seq: int, sid: str | None, floor: int, until: datetime, name: str,
 
 # ------------------------------------------------------------------------------------------------ statements
 
+_NO_HEAD = "the store cannot answer: it takes no writes, so it cannot know the end of the feed"
+
 HOLD_HEAD = select(feed_head.c.id).with_for_update(key_share=True)
 
 _INCARNATION = Incarnation().label("incarnation")
 _ADVANCE = update(feed_head).values(seq=feed_head.c.seq + bindparam("by")).returning(_INCARNATION, feed_head.c.seq)
 _APPEND = insert(feed)
 _HEAD = select(_INCARNATION, feed_head.c.seq).select_from(feed_head).where(TakesWrites())
-_SINCE = select(feed).where(feed.c.seq > bindparam("after")).order_by(feed.c.seq).limit(bindparam("limit"))
+_new = (
+    select(feed).where(feed.c.seq > bindparam("after")).order_by(feed.c.seq).limit(bindparam("limit")).subquery("new")
+)
+NEWS = (
+    select(_INCARNATION, feed_head.c.seq.label("head"), *_new.c)
+    .select_from(feed_head.outerjoin(_new, true()))
+    .where(TakesWrites())
+    .order_by(_new.c.seq)
+)
 _FLOORS = (
     select(feed.c.sid, func.max(feed.c.floor).label("floor"), func.max(feed.c.until).label("until"))
     .where(feed.c.sid.is_not(None))

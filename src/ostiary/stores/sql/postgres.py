@@ -4,27 +4,28 @@ A write holds the user that it is about (see `Link.hold`), so writes of one user
 that append to the feed; all others go beside each other. Isolation is READ COMMITTED: a statement after a `hold` sees
 what the one who held before has done. A read sees one moment of it all (REPEATABLE READ).
 
-A connection is taken at the first statement, so a transaction that asks for nothing costs nothing. One whose block was
-cancelled, or whose answer did not come, is thrown away: nobody waits to find out in what state it is.
+A connection is taken at the first statement, so a transaction that asks for nothing costs nothing. What one statement
+can ask needs no transaction at all: see `Postgres.ask`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
+from sqlalchemy.sql.selectable import SelectBase
 
-from ostiary.errors import Misconfigured, Unavailable
-from ostiary.stores.bell import Bell
+from ostiary.errors import Unavailable
 from ostiary.stores.sql import server
 from ostiary.stores.sql.commit import decided
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
-from ostiary.stores.sql.listen import CHANNEL, Listener
+from ostiary.stores.sql.listen import CHANNEL
 from ostiary.stores.sql.place import named
+from ostiary.stores.sql.pool import Connection, Opening, answering, can_be_sent, give_up
 from ostiary.stores.sql.schema import see_version
 
 POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
@@ -32,49 +33,7 @@ POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"  # not READ WRITE: that would overrule a read-only server
 
-_READING: Final = 2
-"""Connections that are left to those who read, and so to the follower, however many wait for a row that is held."""
-
-Connection = Any
-"""A connection of the driver, which has no types."""
-
 Result = TypeVar("Result")
-
-
-class Opening:
-    """What belongs to one opening of the database, and to the event loop that it was opened in."""
-
-    def __init__(self, url: URL, *, connections: int, patience: float) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.patience = patience
-        self.bell = Bell()
-        self.listener = Listener(url, bell=self.bell, patience=patience)
-        self.pool: Any = asyncpg.create_pool(
-            min_size=0,
-            max_size=connections,
-            connect=self._connect,
-            reset=_nothing,
-        )
-        self._url = url
-        self._writing = asyncio.Semaphore(max(1, connections - _READING))
-        self.leaving: set[asyncio.Task[None]] = set()
-        """Connections on their way back to the pool."""
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        """Be one of those who write. They wait for each other, so they never have all the connections."""
-        try:
-            async with asyncio.timeout(self.patience):
-                await self._writing.acquire()
-        except TimeoutError:
-            raise Unavailable("the store cannot answer: others write already, and do not end") from None
-        try:
-            yield
-        finally:
-            self._writing.release()
-
-    async def _connect(self, *_: object, **__: object) -> "asyncpg.Connection[Any]":
-        return await server.connect(self._url, patience=self.patience)
 
 
 class PostgresLink:
@@ -94,7 +53,7 @@ class PostgresLink:
         """Run a statement and return what `make` makes of each row."""
         prepared = self._prepared(statement)
         arguments = prepared.arguments(values)
-        if not _can_be_sent(arguments, keeps=prepared.keeps):
+        if not can_be_sent(arguments, keeps=prepared.keeps):
             return []
         found = await self._run(lambda connection: connection.fetch(prepared.text, *arguments))
         return [make(**prepared.row(each)) for each in found]
@@ -110,7 +69,7 @@ class PostgresLink:
         """Run a statement and return how many rows it changed."""
         prepared = self._prepared(statement)
         arguments = prepared.arguments(values)
-        if not _can_be_sent(arguments, keeps=prepared.keeps):
+        if not can_be_sent(arguments, keeps=prepared.keeps):
             return 0
         status: str = await self._run(lambda connection: connection.execute(prepared.text, *arguments))
         return int(status.rpartition(" ")[2])
@@ -119,7 +78,7 @@ class PostgresLink:
         """Run a statement once for each set of values, all of them on one way to the server and back."""
         prepared = self._prepared(statement)
         arguments = [prepared.arguments(each) for each in values]
-        if arguments and all(_can_be_sent(each, keeps=prepared.keeps) for each in arguments):
+        if arguments and all(can_be_sent(each, keeps=prepared.keeps) for each in arguments):
             await self._run(lambda connection: connection.executemany(prepared.text, arguments))
 
     async def hold(self, statement: Statement, **values: object) -> None:
@@ -128,7 +87,7 @@ class PostgresLink:
         if self._writes and key not in self._held:
             prepared = self._prepared(statement)
             arguments = prepared.arguments(values)
-            if _can_be_sent(arguments, keeps=False):
+            if can_be_sent(arguments, keeps=False):
                 await self._run(lambda connection: connection.execute(prepared.text, *arguments))
             self._held.add(key)
 
@@ -146,12 +105,12 @@ class PostgresLink:
             raise Unavailable("the store cannot answer: the transaction was given up")
         words = f"NOTIFY {CHANNEL}; COMMIT" if self._announced else "COMMIT"
         self._unanswered = True
-        with _answering():
+        with answering():
             status = await decided(connection.execute(words))
         if status != "COMMIT":
             raise Unavailable("the store cannot answer: the transaction was given up")
         self._connection = None
-        await self._opening.pool.release(connection)
+        self._opening.leave(connection)
 
     def end(self) -> None:
         """Let go of the connection, and of all that was not committed. It waits for nothing."""
@@ -160,21 +119,8 @@ class PostgresLink:
         if connection is None:
             return
         if self._unanswered:
-            with suppress(asyncpg.InterfaceError):  # the pool itself was ended meanwhile
-                connection.terminate()
-        leaving = asyncio.get_running_loop().create_task(self._leave(connection))
-        self._opening.leaving.add(leaving)
-        leaving.add_done_callback(self._opening.leaving.discard)
-
-    async def _leave(self, connection: Connection) -> None:
-        with suppress(asyncpg.InterfaceError):  # the pool itself was ended meanwhile
-            try:
-                if not connection.is_closed():
-                    await connection.execute("ROLLBACK")
-            except server.FAILURES:
-                connection.terminate()
-            finally:
-                await self._opening.pool.release(connection)
+            give_up(connection)
+        self._opening.leave(connection, last_words="ROLLBACK")
 
     def _prepared(self, statement: Statement) -> Compiled:
         prepared = compiled(statement, POSTGRESQL)
@@ -186,10 +132,10 @@ class PostgresLink:
         if self._failed:
             raise Unavailable("the store cannot answer: the transaction was given up")
         self._failed = self._unanswered = True
-        with _answering():
+        with answering():
             connection = self._connection
             if connection is None:
-                connection = self._connection = await self._opening.pool.acquire(timeout=self._opening.patience)
+                connection = self._connection = await self._opening.acquire()
                 await connection.execute(_WRITE if self._writes else _READ)
             try:
                 result = await work(connection)
@@ -228,13 +174,7 @@ class Postgres:
         opening, self._opening = self._opening, None
         if opening is None or opening.loop is not asyncio.get_running_loop():
             return  # the loop of one that was left open is over, and its connections with it
-        await opening.listener.stop()
-        if opening.leaving:
-            await asyncio.wait(opening.leaving, timeout=self._patience)
-        if opening.pool.get_idle_size() == opening.pool.get_size():
-            await opening.pool.close()
-        else:
-            opening.pool.terminate()
+        await opening.close()
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[PostgresLink]:
@@ -257,6 +197,16 @@ class Postgres:
             finally:
                 link.end()
 
+    async def ask(self, make: Callable[..., Record], statement: SelectBase, **values: object) -> list[Record]:
+        """Ask one thing, in one way to the server and back: as `rows` of a read, but no `BEGIN` goes before it."""
+        prepared = compiled(statement, POSTGRESQL)
+        arguments = prepared.arguments(values)
+        if not can_be_sent(arguments, keeps=prepared.keeps):
+            return []
+        with answering():
+            found = await self.opened().ask(prepared.text, arguments)
+        return [make(**prepared.row(each)) for each in found]
+
     async def changed(self, *, wait: float) -> bool:
         """Return `True` soon after an append to the feed was committed by anybody, or `False` after `wait` seconds."""
         return await self.opened().bell.heard(wait=wait)
@@ -266,37 +216,3 @@ class Postgres:
         if self._opening is None:
             raise Unavailable("the store cannot answer: it is not open")
         return self._opening
-
-
-async def _nothing(_: Connection) -> None:
-    """Reset nothing: a connection comes back with no transaction, and we set nothing else on it."""
-
-
-def _can_be_sent(arguments: Sequence[object], *, keeps: bool) -> bool:
-    """Tell whether PostgreSQL has all these texts. What it has not is called by nothing there, and cannot be kept."""
-    for argument in arguments:
-        if isinstance(argument, str) and not argument.isascii():
-            try:
-                argument.encode()
-            except UnicodeEncodeError:
-                if keeps:
-                    raise
-                return False
-        if isinstance(argument, str) and "\0" in argument:
-            if keeps:
-                raise ValueError("a text with a NUL cannot be kept")
-            return False
-    return True
-
-
-@contextmanager
-def _answering() -> Generator[None]:
-    """Turn the driver's errors into ours: a contradiction is a `ValueError`, a silent store is `Unavailable`."""
-    try:
-        yield
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise ValueError(server.why(error)) from None
-    except Misconfigured as error:  # it did let us in when we started
-        raise Unavailable(f"the store cannot answer: {error}") from None
-    except server.FAILURES as error:
-        raise Unavailable(f"the store cannot answer: {server.why(error)}") from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.sql.selectable import SelectBase
 
 from ostiary.errors import Unavailable
 from ostiary.stores.bell import Bell
@@ -206,6 +207,11 @@ class Sqlite:
         finally:
             opening.turn.release()
         opening.watch.look()
+
+    async def ask(self, make: Callable[..., Record], statement: SelectBase, **values: object) -> list[Record]:
+        """Ask one thing. A transaction costs nothing here."""
+        async with self.read() as link:
+            return await link.rows(make, statement, **values)
 
     async def changed(self, *, wait: float) -> bool:
         """Return `True` soon after a commit on any connection of any process, or `False` after `wait` seconds."""

@@ -1,17 +1,20 @@
 """A store in a SQL database."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Final, Protocol
 
+from sqlalchemy.sql.selectable import SelectBase
+
 from ostiary import ports
+from ostiary.core.floor import News
 from ostiary.stores.sql._accounts import Credentials, Identifiers, Users
-from ostiary.stores.sql._feed import Documents, Feed
+from ostiary.stores.sql._feed import NEWS, Documents, Feed, headed, news
 from ostiary.stores.sql._records import Challenges, Counters, Events, Keys, Verifiers
 from ostiary.stores.sql._sessions import Sessions
-from ostiary.stores.sql.link import Link
+from ostiary.stores.sql.link import Link, Record
 from ostiary.stores.sql.place import is_postgres, postgres_url, sqlite_path
 from ostiary.stores.sql.sqlite import Sqlite
 
@@ -40,6 +43,10 @@ class Database(Protocol):
 
     def write(self) -> AbstractAsyncContextManager[Link]:
         """Begin a transaction that is durable when the block has ended."""
+        ...
+
+    async def ask(self, make: Callable[..., Record], statement: SelectBase, **values: object) -> list[Record]:
+        """Ask one thing, and return what `make` makes of each row. One statement by itself needs no transaction."""
         ...
 
     async def changed(self, *, wait: float) -> bool:
@@ -111,6 +118,10 @@ class SqlStore:
     async def changed(self, *, wait: float) -> bool:
         """Return `True` soon after anybody has appended to the feed, or `False` after `wait` seconds."""
         return await self._database.changed(wait=wait)
+
+    async def news(self, seq: int, *, limit: int) -> News:
+        """Return the head of the feed and its first entries after `seq`, in one question."""
+        return news(await self._database.ask(headed, NEWS, after=seq, limit=limit))
 
 
 class SqlTransaction:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Sequence
 
-from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Renewal, Snapshot
+from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Renewal
 from ostiary.core.policy import Policy
 from ostiary.errors import OstiaryError, Unavailable
 from ostiary.feed.follower import log
@@ -106,16 +106,16 @@ class Follower:
         """
         asked_at = self._clock.elapsed()
         view = self._floors.head
-        with asyncio.timeout(self._timeout) as patience, self._store.read() as tx:
-            head = tx.feed.head()
-            if view is None or view.incarnation != head.incarnation or head.seq < view.seq:
-                self._floors.renew(head, asked_at=asked_at)  # the view is over, even if no snapshot comes now
-                patience.reschedule(None)
-                return self._start(tx.feed.snapshot(), asked_at)
-            entries = tx.feed.since(view.seq, limit=_BATCH) if head != view else ()
-            if head != view and (not entries or entries[0].seq != view.seq + 1):
-                patience.reschedule(None)
-                return self._start(tx.feed.snapshot(), asked_at)
+        if view is None:
+            return self._start(asked_at)
+        with asyncio.timeout(self._timeout):
+            news = self._store.news(view.seq, limit=_BATCH)
+        head, entries = news.head, news.entries
+        if view.incarnation != head.incarnation or head.seq < view.seq:
+            self._floors.renew(head, asked_at=asked_at)  # the view is over, even if no snapshot comes now
+            return self._start(asked_at)
+        if head != view and (not entries or entries[0].seq != view.seq + 1):
+            return self._start(asked_at)
         if any(isinstance(entry.change, Document) for entry in entries):
             self._loaded = False
         self._apply(entries, elapsed=self._clock.elapsed())
@@ -129,7 +129,11 @@ class Follower:
         now = self._floors.head
         return now is not None and now.incarnation == head.incarnation and now.seq > max(head.seq, view.seq)
 
-    def _start(self, snapshot: Snapshot, asked_at: float) -> Renewal:
+    def _start(self, asked_at: float) -> Renewal:
+        with asyncio.timeout(self._timeout) as patience, self._store.read() as tx:
+            tx.feed.head()  # who does not even know this in time is not waited for
+            patience.reschedule(None)
+            snapshot = tx.feed.snapshot()
         self._loaded = False
         self._floors.start(snapshot, asked_at=asked_at, elapsed=self._clock.elapsed())
         if self._relay is not None:

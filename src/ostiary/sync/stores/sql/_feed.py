@@ -31,11 +31,8 @@ class Feed:
     def head(self) -> Head:
         head = self._link.row(Head, _HEAD)
         if head is None:
-            raise Unavailable("the store cannot answer: it takes no writes, so it cannot know the end of the feed")
+            raise Unavailable(_NO_HEAD)
         return head
-
-    def since(self, seq: int, *, limit: int) -> Sequence[Entry]:
-        return self._link.rows(_entry, _SINCE, after=seq, limit=limit)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self.head(), tuple(self._link.rows(Floor, _FLOORS)))
@@ -65,15 +62,12 @@ def _flat(entry: Entry) -> Row:
     return nothing | columns(entry.change) | {"seq": entry.seq}
 
 
-def _entry(*, seq: int, sid: str | None, floor: int, until: datetime, name: str, version: int) -> Entry:
-    return Entry(seq, Document(name, version) if sid is None else Floor(sid, floor, until))
-
+_NO_HEAD = "the store cannot answer: it takes no writes, so it cannot know the end of the feed"
 
 _INCARNATION = Incarnation().label("incarnation")
 _ADVANCE = update(feed_head).values(seq=feed_head.c.seq + bindparam("by")).returning(_INCARNATION, feed_head.c.seq)
 _APPEND = insert(feed)
 _HEAD = select(_INCARNATION, feed_head.c.seq).select_from(feed_head).where(TakesWrites())
-_SINCE = select(feed).where(feed.c.seq > bindparam("after")).order_by(feed.c.seq).limit(bindparam("limit"))
 _FLOORS = (
     select(feed.c.sid, func.max(feed.c.floor).label("floor"), func.max(feed.c.until).label("until"))
     .where(feed.c.sid.is_not(None))
