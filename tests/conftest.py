@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +19,13 @@ from ostiary.core.policy import Policy
 from ostiary.core.session import Carrier, Device
 from ostiary.core.site import Site
 from ostiary.core.user import Account
+from ostiary.feed.redis import RedisStream
 from ostiary.guard import Headers
 from ostiary.keys.vault import SealedVault
 from ostiary.methods.password import Password
 from ostiary.ports import Store
 from ostiary.stores.memory import MemoryStore
+from ostiary.stores.redis import RedisBeside
 from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.stores.sql.migrations import upgrade
 from ostiary.stores.sql.schema import metadata
@@ -94,12 +97,25 @@ STORES: dict[str, Make] = {
 }
 
 
-def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: FakeClock | None = None) -> House:
+def make_house(
+    store: Store,
+    folder: Path,
+    *,
+    policy: Policy = CHEAPEST,
+    clock: FakeClock | None = None,
+    redis: str | None = None,
+) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
     clock, recorder = clock or FakeClock(), Recorder()
+    vault = SealedVault(folder / "master.key", entropy=SystemEntropy())
+    stream = None
+    if redis is not None:
+        store = RedisBeside(store, redis, clock=clock, secrets=partial(vault.derive, "challenges"))
+        stream = RedisStream(redis, secrets=partial(vault.derive, "stream"))
     auth = Auth(
         store=store,
-        vault=SealedVault(folder / "master.key", entropy=SystemEntropy()),
+        stream=stream,
+        vault=vault,
         password=Password(policy.password),
         site=Site.of(ISSUER),
         clock=clock,
