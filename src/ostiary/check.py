@@ -31,8 +31,8 @@ from ostiary.core.token import (
     SessionToken,
     is_csrf_token,
     looks_like_session_token,
-    read_access_token,
     read_session_token,
+    reading_access_tokens,
     sid_named_by,
 )
 from ostiary.core.user import User
@@ -99,16 +99,15 @@ class Check:
         remember: int = 200_000,
     ) -> None:
         self._floors = floors
-        self._keyring = Keyring(macs=(), signatures=())
-        self._roles = Roles.of({})
-        self._permissions: dict[tuple[str, ...], frozenset[str]] = {}
         self._site = site
         self._audience = audience
         self._policy = policy
+        self._verified: _Recent[bytes, _Entry] = _Recent(remember)
+        self._permissions: dict[tuple[str, ...], frozenset[str]] = {}
+        self.equip(keyring=Keyring(macs=(), signatures=()), roles=Roles.of({}))
         self._clock = clock
         self._elapsed = clock.elapsed
         self._cookie = re.compile(rb"(?:^|;)[ \t]*" + re.escape(site.cookie_name.encode()) + rb"=([^;]*)")
-        self._verified: _Recent[bytes, _Entry] = _Recent(remember)
         self._patience = policy.lease.total_seconds() / 2
         self._believed = policy.believed.total_seconds()
         self._seen_every = policy.seen_every.total_seconds()
@@ -126,6 +125,9 @@ class Check:
     def equip(self, *, keyring: Keyring, roles: Roles) -> None:
         """Use these keys and this table of roles from now on. What was verified with others is forgotten."""
         self._keyring = keyring
+        self._read_access_token = reading_access_tokens(
+            keyring=keyring, issuer=self._site.issuer, audience=self._audience, policy=self._policy
+        )
         self._roles = roles
         self._permissions.clear()
         self._verified.clear()
@@ -233,21 +235,16 @@ class Check:
 
     def _read(self, carrier: bytes, *, is_cookie: bool) -> SessionToken | AccessToken | Denied:
         """Read a carrier without asking anybody: it is refused, or it is genuine and the store must say the rest."""
-        now = datetime.fromtimestamp(self._elapsed() + self._clock.offset, UTC)
+        now = self._elapsed() + self._clock.offset
+        if not is_cookie and not looks_like_session_token(carrier):
+            return self._read_access_token(carrier, now)
         try:
             text = carrier.decode("ascii")
         except UnicodeDecodeError:
             return Denied(Reason.MALFORMED)
-        if not is_cookie and not looks_like_session_token(text):
-            return read_access_token(
-                text,
-                keyring=self._keyring,
-                expected_issuer=self._site.issuer,
-                expected_audience=self._audience,
-                now=now,
-                policy=self._policy,
-            )
-        token = read_session_token(text, expected_carrier=Carrier.COOKIE, keyring=self._keyring, now=now)
+        token = read_session_token(
+            text, expected_carrier=Carrier.COOKIE, keyring=self._keyring, now=datetime.fromtimestamp(now, UTC)
+        )
         if isinstance(token, Denied):
             return token
         if not is_cookie:

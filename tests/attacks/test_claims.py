@@ -217,7 +217,7 @@ def test_a_session_token_is_no_access_token(carrier: Carrier) -> None:
     """What carries a session is refused as an access token, and is told apart before it is read."""
     value = make_session_token(carrier, CLAIMS["sid"], 1, key=mac_key("current"))
 
-    assert looks_like_session_token(value)
+    assert looks_like_session_token(value.encode())
     assert read(value) == Denied(Reason.UNKNOWN_KEY)
 
 
@@ -229,4 +229,4 @@ def test_an_access_token_is_no_session_token(carrier: Carrier) -> None:
     for value in (token, *token.split("."), f"os1r.{token}", f"os1c{token[4:]}"):
         answer = read_session_token(value, expected_carrier=carrier, keyring=RING, now=NOW)
         assert answer == Denied(Reason.MALFORMED)
-    assert not looks_like_session_token(token)
+    assert not looks_like_session_token(token.encode())

@@ -14,7 +14,7 @@ from ostiary.core.events import Kind
 from ostiary.core.floor import Document, Floor
 from ostiary.core.keys import Purpose
 from ostiary.core.session import Carrier
-from ostiary.core.token import read_access_token
+from ostiary.core.token import reading_access_tokens
 from ostiary.errors import Invalid, Refused, Taken
 from tests.web.conftest import Place, bearer, problem
 from tests.web.flow import flowing
@@ -178,14 +178,13 @@ async def test_names(place: Place, key: str) -> None:
 async def test_a_session_token_is_no_key_and_a_key_no_session(place: Place, key: str) -> None:
     """What a verifier holds is refused by the guard and by the reader of access tokens."""
     answer = await place.auth.authenticate([(b"authorization", f"Bearer {key}".encode())], "GET")
-    token = read_access_token(
-        key,
+    read = reading_access_tokens(
         keyring=place.auth.keyring,
-        expected_issuer=place.auth.site.issuer,
-        expected_audience=place.auth.audience,
-        now=place.clock.now(),
+        issuer=place.auth.site.issuer,
+        audience=place.auth.audience,
         policy=place.auth.policy,
     )
+    token = read(key.encode(), place.clock.now().timestamp())
 
     assert not answer
     assert not token

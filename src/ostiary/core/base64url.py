@@ -14,13 +14,13 @@ def encode_base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
-def decode_base64url(text: str) -> bytes:
+def decode_base64url(text: str | bytes) -> bytes:
     """Decode what `encode_base64url` has made.
 
     Raises:
         ValueError: no encoder makes this: another character, padding, a length or last bits that cannot be.
     """
-    data = text.encode("ascii")
+    data = text if isinstance(text, bytes) else text.encode("ascii")
     tail = len(data) % 4
     if tail and data[-1] not in _NO_SPARE_BITS[tail]:
         raise ValueError("the last character has spare bits")

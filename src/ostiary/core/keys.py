@@ -65,6 +65,8 @@ class SignatureKey:
     """The one JOSE header that this key writes and answers to, encoded. It is compared, never believed."""
     is_signed: IsSigned = field(init=False, repr=False, compare=False)
     """Tells whether a text has a signature of this key."""
+    verifies_before: float = field(init=False, repr=False, compare=False)
+    """`verifies_until` in seconds since the epoch, or infinity."""
 
     def __post_init__(self) -> None:
         if not fits(self.public, self.algorithm):
@@ -72,6 +74,8 @@ class SignatureKey:
         text = msgspec.json.encode({"alg": self.algorithm, "kid": self.id, "typ": "at+jwt"})
         object.__setattr__(self, "header", encode_base64url(text))
         object.__setattr__(self, "is_signed", verifying_with(self.public))
+        end = self.verifies_until
+        object.__setattr__(self, "verifies_before", float("inf") if end is None else end.timestamp())
 
     @property
     def sign(self) -> Sign:
@@ -91,7 +95,7 @@ class Keyring:
     def __init__(self, *, macs: Iterable[MacKey], signatures: Iterable[SignatureKey]) -> None:
         self._macs: list[MacKey] = sorted(macs, key=_rank, reverse=True)
         self._signatures: list[SignatureKey] = sorted(signatures, key=_rank, reverse=True)
-        self._by_header = {key.header: key for key in self._signatures}
+        self._by_header = {key.header.encode(): key for key in self._signatures}
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join([key.id for key in self._macs] + [key.id for key in self._signatures])})"
@@ -107,10 +111,13 @@ class Keyring:
                 return key
         raise LookupError("the keyring has no key that signs access tokens")
 
-    def verifier(self, header: str, *, now: datetime) -> SignatureKey | None:
-        """Return the key that wrote this JOSE header, if it still verifies. Any other header belongs to no key."""
+    def verifier(self, header: bytes, now: float) -> SignatureKey | None:
+        """Return the key that wrote this JOSE header, if it still verifies. Any other header belongs to no key.
+
+        `now` is in seconds since the epoch.
+        """
         key = self._by_header.get(header)
-        return key if key is None or key.verifies_until is None or now < key.verifies_until else None
+        return key if key is not None and now < key.verifies_before else None
 
     def mac(self, purpose: Purpose, *, now: datetime) -> MacKey:
         """Return the key that makes MACs of a purpose now.

@@ -11,6 +11,7 @@ and `none`, `crit`, `jwk`, `jku` and every other trick of a header belong to no 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
@@ -65,9 +66,9 @@ def read_session_token(
     return SessionToken(carrier, sid, int(n))
 
 
-def looks_like_session_token(value: str) -> bool:
+def looks_like_session_token(value: bytes) -> bool:
     """Tell that a value claims to be a session token, genuine or not: it is then never read as an access token."""
-    return value.startswith("os1")
+    return value.startswith(b"os1")
 
 
 def sid_named_by(cookie: bytes) -> bytes | None:
@@ -142,50 +143,65 @@ def mint(token: AccessToken, *, key: SignatureKey, policy: Policy) -> str | TooL
     return jws
 
 
-def read_access_token(
-    value: str, *, keyring: Keyring, expected_issuer: str, expected_audience: str, now: datetime, policy: Policy
-) -> AccessToken | Denied:
-    """Read and verify an access token: form, key, signature, claims, in this order. No store is asked."""
-    if len(value) > LONGEST_ACCESS_TOKEN:
-        return Denied(Reason.MALFORMED)
-    text, _, signature_text = value.rpartition(".")
-    header, dot, payload_text = text.partition(".")
-    if not dot:
-        return Denied(Reason.MALFORMED)
-    key = keyring.verifier(header, now=now)
-    if key is None:
-        return Denied(Reason.UNKNOWN_KEY)
-    try:
-        payload, signature = decode_base64url(payload_text), decode_base64url(signature_text)
-        if not key.is_signed(text.encode("ascii"), signature):
-            return Denied(Reason.BAD_SIGNATURE)
-    except ValueError:
-        return Denied(Reason.MALFORMED)
-    token = _decode(payload)
-    if token is None:
-        return Denied(Reason.BAD_CLAIMS)
-    wrong = _wrong_claim(token, expected_issuer, expected_audience, now=now.timestamp(), policy=policy)
-    return Denied(wrong) if wrong is not None else token
+ReadAccessToken = Callable[[bytes, float], AccessToken | Denied]
+"""Reads and verifies an access token, at a time in seconds since the epoch. No store is asked."""
 
 
-def _wrong_claim(token: AccessToken, issuer: str, audience: str, *, now: float, policy: Policy) -> Reason | None:
+def reading_access_tokens(*, keyring: Keyring, issuer: str, audience: str, policy: Policy) -> ReadAccessToken:
+    """Return how access tokens of these keys, this issuer and this audience are read.
+
+    Form, key, signature, claims, in this order. What does not depend on the token is worked out once.
+    """
+    verifier = keyring.verifier
+    wrong_claim = _finding_wrong_claims(issuer, audience, policy=policy)
+
+    def read_access_token(value: bytes, now: float) -> AccessToken | Denied:
+        if len(value) > LONGEST_ACCESS_TOKEN:
+            return Denied(Reason.MALFORMED)
+        text, _, signature = value.rpartition(b".")
+        header, dot, payload = text.partition(b".")
+        if not dot:
+            return Denied(Reason.MALFORMED)
+        key = verifier(header, now)
+        if key is None:
+            return Denied(Reason.UNKNOWN_KEY)
+        try:
+            if not key.is_signed(text, decode_base64url(signature)):
+                return Denied(Reason.BAD_SIGNATURE)
+            token = _decode(decode_base64url(payload))
+        except ValueError:
+            return Denied(Reason.MALFORMED)
+        if token is None:
+            return Denied(Reason.BAD_CLAIMS)
+        wrong = wrong_claim(token, now)
+        return token if wrong is None else Denied(wrong)
+
+    return read_access_token
+
+
+def _finding_wrong_claims(
+    issuer: str, audience: str, *, policy: Policy
+) -> Callable[[AccessToken, float], Reason | None]:
     leeway = policy.leeway.total_seconds()
     longest = policy.access_life.total_seconds() + leeway
-    if token.iss != issuer:
-        return Reason.WRONG_ISSUER
-    if audience != token.aud if isinstance(token.aud, str) else audience not in token.aud:
-        return Reason.WRONG_AUDIENCE
-    if token.cnf is not None or not token.sub or not token.sid or not token.jti:
-        return Reason.BAD_CLAIMS
-    if not 1 <= token.rev < NONE_IS_GOOD:
-        return Reason.BAD_CLAIMS
-    if not 0 <= token.iat < token.exp or not 0 <= token.auth_time <= token.iat + leeway:
-        return Reason.BAD_CLAIMS
-    if token.iat > now + leeway or (token.nbf is not None and token.nbf > now + leeway):
-        return Reason.NOT_YET_VALID
-    if now >= token.exp:
-        return Reason.EXPIRED
-    return Reason.BAD_CLAIMS if token.exp > now + longest else None
+
+    def wrong_claim(token: AccessToken, now: float) -> Reason | None:
+        if token.iss != issuer:
+            return Reason.WRONG_ISSUER
+        if audience != token.aud if isinstance(token.aud, str) else audience not in token.aud:
+            return Reason.WRONG_AUDIENCE
+        if token.cnf is not None or not (token.sub and token.sid and token.jti):
+            return Reason.BAD_CLAIMS
+        issued, expires = token.iat, token.exp
+        if not (1 <= token.rev < NONE_IS_GOOD and 0 <= issued < expires and 0 <= token.auth_time <= issued + leeway):
+            return Reason.BAD_CLAIMS
+        if issued > now + leeway or (token.nbf is not None and token.nbf > now + leeway):
+            return Reason.NOT_YET_VALID
+        if now >= expires:
+            return Reason.EXPIRED
+        return Reason.BAD_CLAIMS if expires > now + longest else None
+
+    return wrong_claim
 
 
 _token_decoder = msgspec.json.Decoder(AccessToken)
