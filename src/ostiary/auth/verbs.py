@@ -58,8 +58,8 @@ from ostiary.core.session import (
     risen,
 )
 from ostiary.core.site import Site
-from ostiary.core.throttle import LOGIN_ACCOUNT, LOGIN_ADDRESS, PROOF_USER
-from ostiary.core.token import read_session_token
+from ostiary.core.throttle import PROOF_USER, login_tries
+from ostiary.core.token import read_device_token, read_session_token
 from ostiary.core.user import Account
 from ostiary.errors import Misconfigured, Refused, Unavailable
 from ostiary.feed.follower import Follower
@@ -336,8 +336,8 @@ class Auth:
 
     # -------------------------------------------------------------------------------------------- login
 
-    async def prove(self, address: str, password: str, *, ip: str = "") -> Proof:
-        """Prove a user by address and password.
+    async def prove(self, address: str, password: str, *, ip: str = "", device_token: str = "") -> Proof:
+        """Prove a user by address and password. `device_token` is what the last login on this device gave, if any.
 
         Unknown, wrong and disabled cost the same and are the same from outside.
 
@@ -346,9 +346,10 @@ class Auth:
             Throttled: too many tries.
             Overloaded: too many passwords are being hashed already.
         """
-        canonical = canonical_email(address) or address[:254]
-        taken = await self._throttles.take({LOGIN_ACCOUNT: canonical, LOGIN_ADDRESS: neighbourhood(ip)})
-        ask = partial(self._password.prove, self._store, address=address, password=password, now=self.clock.now())
+        now, account = self.clock.now(), canonical_email(address) or address[:254]
+        device = read_device_token(device_token, account=account, keyring=self.keyring, now=now)
+        taken = await self._throttles.take(login_tries(account=account, address=neighbourhood(ip), device=device))
+        ask = partial(self._password.prove, self._store, address=address, password=password, now=now)
         return await self._proved(ask, taken, user_id="", ip=ip)
 
     async def prove_again(self, user_id: str, password: str, *, ip: str = "") -> Proof:
@@ -371,8 +372,15 @@ class Auth:
             work.tell(Kind.LOGIN_FAILED, user_id=user_id, ip=ip, reason=proof.reason)
         raise Refused(proof.reason)
 
-    async def login(self, proof: Proof, *, carrier: Carrier, device: Device = Device()) -> Issued:  # noqa: B008 - frozen
-        """Begin a session for whoever gave this proof.
+    async def login(
+        self,
+        proof: Proof,
+        *,
+        carrier: Carrier,
+        device: Device = Device(),  # noqa: B008 - frozen
+        device_token: str = "",
+    ) -> Issued:
+        """Begin a session for whoever gave this proof. `device_token` is as for `prove`; its successor is issued.
 
         Raises:
             Refused: the user was disabled or deleted, or the password changed, since the proof was given.
@@ -408,7 +416,8 @@ class Auth:
                 ip=device.ip,
                 carrier=carrier,
             )
-            return self._issuer.issue(self.keyring, session, account, now)
+            known_by = self._issuer.device_token(self.keyring, account, now, before=device_token)
+            return replace(self._issuer.issue(self.keyring, session, account, now), device_token=known_by)
 
     async def step_up(self, who: Principal, proof: Proof) -> Issued:
         """Raise the caller's session by a new proof of its own user. What was minted before, and the old cookie, die.

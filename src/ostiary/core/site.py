@@ -61,6 +61,11 @@ class Site:
         """The session cookie's name. `__Host-` keeps siblings and plain http from setting it (RFC 6265bis 4.1.3.2)."""
         return "__Host-ostiary" if self.secure else "ostiary"
 
+    @property
+    def device_cookie_name(self) -> str:
+        """The name of the cookie by which a browser is known to have logged in before."""
+        return f"{self.cookie_name}-device"
+
 
 class Meant(Enum):
     """Whether a request was meant by who sends it."""

@@ -24,6 +24,7 @@ OLD: Final = {
     Purpose.ACCESS: timedelta(days=90),
     Purpose.SESSION: timedelta(days=365),
     Purpose.CSRF: timedelta(days=365),
+    Purpose.DEVICE: timedelta(days=365),
 }
 """When a key that signs is due to be replaced."""
 
