@@ -94,14 +94,21 @@ STORES: dict[str, Make] = {
 }
 
 
-def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: FakeClock | None = None) -> House:
+def make_house(
+    store: Store,
+    folder: Path,
+    *,
+    policy: Policy = CHEAPEST,
+    clock: FakeClock | None = None,
+    site: Site = Site.of(ISSUER),  # noqa: B008 - frozen
+) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
     clock, recorder = clock or FakeClock(), Recorder()
     auth = Auth(
         store=store,
         vault=SealedVault(folder / "master.key", entropy=SystemEntropy()),
         password=Password(policy.password),
-        site=Site.of(ISSUER),
+        site=site,
         clock=clock,
         entropy=CountedEntropy(),
         sink=recorder,

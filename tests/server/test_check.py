@@ -33,6 +33,7 @@ SETTINGS = Settings(
     roles=None,
     log_level="info",
     log_format="json",
+    trusted_proxies=("192.0.2.0/24",),
 )
 
 
@@ -65,7 +66,7 @@ def test_a_safe_service() -> None:
 
     assert unsafe(SETTINGS, FACTS) == []
     assert {found.subject for found in findings} == {
-        "issuer", "host", "trusted_origins", "data", "store", "keys", "policy",
+        "issuer", "host", "trusted_origins", "trusted_proxies", "data", "store", "keys", "policy",
     }  # fmt: skip
     assert findings[-1].sentence == "policy nist-aal2: sessions last 24 h, 1 h without use"
 
@@ -76,6 +77,7 @@ def test_a_safe_service() -> None:
         ({"issuer": "http://localhost:8000"}, {}, ["issuer"], "name the https:// origin that users see"),
         ({"host": "0.0.0.0"}, {}, [], ""),  # noqa: S104 - behind a proxy on another machine, with https
         ({"host": "::", "issuer": "http://localhost"}, {}, ["issuer", "host"], "behind a proxy that speaks https"),
+        ({"trusted_proxies": ()}, {}, ["trusted_proxies"], "name its address with OSTIARY_TRUSTED_PROXIES"),
         ({"trusted_origins": ("http://app.example",)}, {}, ["trusted_origins"], "trust no http:// origin"),
         (
             {"data": Path.cwd() / "ostiary-data", "store": sqlite_url("ostiary-data/ostiary.db")},

@@ -17,8 +17,8 @@ What a login is counted by (`login_tries`):
 | a device on which this account has logged in     | the device                                    |
 | anywhere else                                    | the account, and the network address          |
 
-So whoever guesses at an account from elsewhere, however often, makes its owner wait on no device that is known. A device
-is known by its token (`core.token`); each login gives it another, whose counter is empty.
+So whoever guesses at an account from elsewhere makes its owner wait on no device that is known. A device is known by
+its token (`core.token`); each login gives it another, whose counter is empty.
 """
 
 from dataclasses import dataclass, replace

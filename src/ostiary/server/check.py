@@ -152,6 +152,16 @@ def _reach(settings: Settings) -> Iterator[Finding]:
             sentence=f"the origin {origin} may act for users",
             remedy="" if good else "trust no http:// origin: whoever is on the network between can write its pages",
         )
+    if https:
+        named = ", ".join(settings.trusted_proxies)
+        yield Finding(
+            "trusted_proxies",
+            good=bool(named),
+            sentence=f"{named} is believed about where a request came from"
+            if named
+            else "the proxy that speaks https is not named, so everybody is throttled as one address",
+            remedy="" if named else "name its address with OSTIARY_TRUSTED_PROXIES",
+        )
 
 
 def _places(settings: Settings, facts: Facts) -> Iterator[Finding]:

@@ -159,6 +159,7 @@ class Auth:
         policy: Policy = WEB,
         audience: str | None = None,
         trusted_origins: Sequence[str] = (),
+        trusted_proxies: Sequence[str] = (),
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
@@ -173,13 +174,16 @@ class Auth:
             issuer: The origin that users see, `https://id.example`. `http://` is for localhost only.
             policy: How long, how strong; see `ostiary.core.policy`.
             audience: Who access tokens are for. The issuer itself, if not given.
-            trusted_origins: Other origins whose pages may act for a logged-in user, written exactly.
+            trusted_origins: Other origins whose pages may act for a logged-in user and read our answers, written
+                exactly.
+            trusted_proxies: The addresses or networks of the proxies in front, `10.0.0.0/8`: only they are believed
+                about where a request came from (`X-Forwarded-For`).
             roles: What each role permits. If not given, what was defined last stays.
             migrate: Whether to make or upgrade the schema at the start. Otherwise an old one is refused.
             sink: Hears of every audit record.
 
         Raises:
-            Misconfigured: the issuer or an origin cannot be used.
+            Misconfigured: the issuer, an origin or a proxy cannot be used.
         """
         from ostiary.keys.master import master_key_file
         from ostiary.stores.sql import sqlite_url
@@ -192,6 +196,7 @@ class Auth:
             policy=policy,
             audience=audience,
             trusted_origins=trusted_origins,
+            trusted_proxies=trusted_proxies,
             roles=roles,
             migrate=migrate,
             sink=sink,
@@ -208,6 +213,7 @@ class Auth:
         policy: Policy = WEB,
         audience: str | None = None,
         trusted_origins: Sequence[str] = (),
+        trusted_proxies: Sequence[str] = (),
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
@@ -226,12 +232,13 @@ class Auth:
             policy: As for `embedded`.
             audience: As for `embedded`.
             trusted_origins: As for `embedded`.
+            trusted_proxies: As for `embedded`.
             roles: As for `embedded`.
             migrate: As for `embedded`. Where several machines start, run `ostiary migrate` once instead.
             sink: As for `embedded`.
 
         Raises:
-            Misconfigured: the issuer, an origin or a URL cannot be used.
+            Misconfigured: the issuer, an origin, a proxy or a URL cannot be used.
         """
         # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
         from ostiary.keys.vault import SealedVault
@@ -255,7 +262,7 @@ class Auth:
             stream=stream,
             vault=vault,
             password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
-            site=_site(issuer, trusted_origins),
+            site=_site(issuer, trusted_origins, trusted_proxies),
             clock=clock,
             entropy=entropy,
             policy=policy,
@@ -578,10 +585,10 @@ class Auth:
         return Account(user=user, identifiers=tuple(tx.identifiers.of(user_id)))
 
 
-def _site(issuer: str, trusted_origins: Sequence[str]) -> Site:
+def _site(issuer: str, trusted_origins: Sequence[str], trusted_proxies: Sequence[str]) -> Site:
     """Make a site, or say in one line why its words cannot be used."""
     try:
-        return Site.of(issuer, trusted=tuple(trusted_origins))
+        return Site.of(issuer, trusted=trusted_origins, proxies=trusted_proxies)
     except ValueError as error:
         raise Misconfigured(str(error)) from None
 
