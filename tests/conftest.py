@@ -101,13 +101,14 @@ def make_house(
     policy: Policy = CHEAPEST,
     clock: FakeClock | None = None,
     site: Site = Site.of(ISSUER),  # noqa: B008 - frozen
+    password: Password | None = None,
 ) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
     clock, recorder = clock or FakeClock(), Recorder()
     auth = Auth(
         store=store,
         vault=SealedVault(folder / "master.key", entropy=SystemEntropy()),
-        password=Password(policy.password),
+        password=password or Password(policy.password),
         site=site,
         clock=clock,
         entropy=CountedEntropy(),
