@@ -5,7 +5,7 @@ was really compared with the owner's hash, wherever it came in.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -59,7 +59,7 @@ class Siege:
     _turns: Iterator[int] = field(default_factory=count)
 
     @contextmanager
-    def client(self, address: str) -> Iterator[httpx.AsyncClient]:
+    def client(self, address: str) -> Generator[httpx.AsyncClient]:
         """Return a client that holds nothing yet."""
         transport = httpx.ASGITransport(self.door, client=(address, 5000))
         yield httpx.AsyncClient(transport=transport, base_url=ISSUER)
@@ -89,7 +89,7 @@ class Siege:
     async def tricks(self, eve: str) -> list[int]:
         """Try everything at once. `eve` is what a device of the guesser's own is known by."""
         turn = next(self._turns)
-        spoofed = {name: f"203.0.113.{turn % 256}" for name in ("x-forwarded-for", "x-real-ip", "forwarded")}
+        spoofed = dict.fromkeys(("x-forwarded-for", "x-real-ip", "forwarded"), f"203.0.113.{turn % 256}")
         return await asyncio.gather(
             self.guess(address="203.0.113.1"),
             self.guess(address="203.0.113.1", headers=spoofed),
