@@ -89,7 +89,9 @@ class Siege:
     async def tricks(self, eve: str) -> list[int]:
         """Try everything at once. `eve` is what a device of the guesser's own is known by."""
         turn = next(self._turns)
-        spoofed = dict.fromkeys(("x-forwarded-for", "x-real-ip", "forwarded"), f"203.0.113.{turn % 256}")
+        spoofed: dict[str, str] = dict.fromkeys(
+            ("x-forwarded-for", "x-real-ip", "forwarded"), f"203.0.113.{turn % 256}"
+        )
         return await asyncio.gather(
             self.guess(address="203.0.113.1"),
             self.guess(address="203.0.113.1", headers=spoofed),

@@ -272,3 +272,16 @@ def test_what_workers_receive_holds_no_secret(tmp_path: Path) -> None:
     """No key is a place for a secret, so the environment of a worker has none either."""
     assert {key.name for key in KEYS} == set(Settings.__slots__) - {"policy_name"} | {"policy"}
     assert settings(tmp_path).to_json().count("master") == 0
+
+
+def test_the_reference() -> None:
+    """Every key stands in the reference, with its default and what it means, as here."""
+    rows = [
+        f"| `{key.name}` | `{key.variable}` | {f'`{key.default}`' if key.default else ''} | {key.meaning} |"
+        for key in KEYS
+        if key.words is not None
+    ]
+
+    said = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
+
+    assert [line for line in said.splitlines() if line.startswith("| `")] == rows
