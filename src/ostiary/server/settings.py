@@ -137,7 +137,9 @@ KEYS: Final = (
     Key("workers", "1", "how many processes answer", v.whole(1, 256), v.as_whole),
     Key("policy", "web", f"how long and how strong: {', '.join(PROFILES)}", v.one_of(tuple(PROFILES))),
     Key("audience", None, "who access tokens are for; if not said, the issuer", v.text),
-    Key("trusted_origins", "", "other origins whose pages may act for a user", v.origins, v.as_list),
+    Key(
+        "trusted_origins", "", "other origins whose pages may act for a user and read our answers", v.origins, v.as_list
+    ),
     Key("trusted_proxies", "", "the addresses or networks of the proxies in front of it", v.networks, v.as_list),
     Key("roles", None, "a table: what each role permits; if not said, what was defined last", v.roles, None),
     Key("log_level", "info", f"what is logged: {', '.join(LOG_LEVELS)}", v.one_of(LOG_LEVELS)),
