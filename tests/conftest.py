@@ -104,6 +104,8 @@ def make_house(
     policy: Policy = CHEAPEST,
     clock: FakeClock | None = None,
     redis: str | None = None,
+    site: Site = Site.of(ISSUER),  # noqa: B008 - frozen
+    password: Password | None = None,
 ) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
     clock, recorder = clock or FakeClock(), Recorder()
@@ -116,8 +118,8 @@ def make_house(
         store=store,
         stream=stream,
         vault=vault,
-        password=Password(policy.password),
-        site=Site.of(ISSUER),
+        password=password or Password(policy.password),
+        site=site,
         clock=clock,
         entropy=CountedEntropy(),
         sink=recorder,

@@ -71,6 +71,7 @@ MAY_BE = {
     ("/auth/register", "name", '""'),
     ("/auth/account", "name", '""'),
     ("/auth/login", "device", "null"),
+    ("/auth/login", "device_token", "null"),
 }
 
 

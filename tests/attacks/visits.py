@@ -29,7 +29,7 @@ from tests.conftest import ISSUER, PASSWORD, House, make_house
 
 NEW_PASSWORD: Final = "another lantern, far away"
 BROWSER: Final = {"sec-fetch-site": "same-origin", "origin": ISSUER}
-SECRETS: Final = frozenset({"access_token", "refresh_token", "csrf_token"})
+SECRETS: Final = frozenset({"access_token", "refresh_token", "csrf_token", "device_token"})
 """The members of an answer that are worth something to who holds them."""
 
 GIVING: Final = [route for route in TABLE if any(SECRETS & {*out.__struct_fields__} for out in route.gives)]

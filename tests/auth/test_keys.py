@@ -1,7 +1,9 @@
 """Keys: made once, rotated without a refusal, retired at once."""
 
 import asyncio
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +28,21 @@ async def test_first_start(tmp_path: Path) -> None:
     assert sorted(key.purpose for key in keys) == sorted(Purpose)
     assert stat.S_IMODE((tmp_path / "master.key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.glob("*.new")] == []
+
+
+async def test_a_purpose_that_is_new(tmp_path: Path) -> None:
+    """A store from before a purpose was known gets a key for it at the next start, and keeps the others."""
+    house = make_house(sqlite_store(tmp_path), tmp_path)
+    async with house.auth.running():
+        before = {key.id for key in await house.auth.keys.all()}
+    with closing(sqlite3.connect(tmp_path / "ostiary.db")) as database, database:
+        database.execute("DELETE FROM keys WHERE purpose = 'device'")
+
+    async with house.auth.running():
+        keys = await house.auth.keys.all()
+
+    assert sorted(key.purpose for key in keys) == sorted(Purpose)
+    assert len(before & {key.id for key in keys}) == len(Purpose) - 1
 
 
 async def test_rotation_refuses_nobody(house: House) -> None:

@@ -11,6 +11,7 @@ from ostiary.core.throttle import (
     CODE_ACCOUNT,
     FORGOT_ACCOUNT,
     LOGIN_ACCOUNT,
+    LOGIN_DEVICE,
     PROOF_USER,
     VERIFY_ACCOUNT,
     Allowed,
@@ -18,6 +19,8 @@ from ostiary.core.throttle import (
     Limit,
     Wait,
     attempt,
+    login_tries,
+    taken_back,
 )
 from tests.core.vectors import NOW
 
@@ -93,6 +96,7 @@ def test_a_clock_that_went_back() -> None:
     ("limit", "least", "most"),
     [
         (LOGIN_ACCOUNT, 80, 100),
+        (LOGIN_DEVICE, 80, 100),
         (PROOF_USER, 80, 100),
         (CODE_ACCOUNT, 80, 100),
         (FORGOT_ACCOUNT, 10, 20),
@@ -118,6 +122,67 @@ def test_never_more_in_a_day(limit: Limit, least: int, most: int) -> None:
 
     worst = max(sum(start <= moment < start + DAY for moment in let_through) for start in let_through)
     assert least < worst <= most
+
+
+def test_a_success_takes_back_its_own_try() -> None:
+    """A success takes back one try and no more: what was tried before it still counts."""
+    assert taken_back(tried(7)) == tried(6)
+    assert taken_back(tried(1)) is None
+
+
+def test_what_a_login_is_counted_by() -> None:
+    """A known device is counted by itself alone; whatever else, by the account and by the address."""
+    known = login_tries(account="ada@example.com", address="203.0.113.7", device="a nonce")
+    unknown = login_tries(account="ada@example.com", address="203.0.113.7", device="")
+
+    assert known == {LOGIN_DEVICE: "a nonce"}
+    assert {limit.name: by for limit, by in unknown.items()} == {
+        "login-account": "ada@example.com",
+        "login-address": "203.0.113.7",
+    }
+
+
+@pytest.mark.parametrize("device", ["known", ""], ids=["owner on a known device", "owner on new devices"])
+def test_guesses_while_the_owner_logs_in(device: str) -> None:
+    """Who guesses as often as allowed, from ever new addresses, gets fewer than 100 guesses in any day.
+
+    The owner logs in every hour meanwhile, and on a known device never waits.
+    """
+    counters: dict[tuple[str, str], Counter] = {}
+
+    def login(at: datetime, *, address: str, device: str, is_right: bool) -> int:
+        tries = {(limit.name, whom): limit for limit, whom in login_tries(**who(address, device)).items()}
+        answers = {key: attempt(counters.get(key), limit, now=at) for key, limit in tries.items()}
+        waits = [answer.seconds for answer in answers.values() if isinstance(answer, Wait)]
+        if waits:
+            return max(waits)
+        for key, answer in answers.items():
+            assert isinstance(answer, Allowed)
+            counter = taken_back(answer.counter) if is_right else answer.counter
+            counters.pop(key, None)
+            if counter is not None:
+                counters[key] = counter
+        return 0
+
+    guesses, waited, clock, owner_at = list[datetime](), list[int](), NOW, NOW
+    while clock < NOW + 3 * DAY:
+        if clock >= owner_at:
+            waited.append(login(clock, address="198.51.100.1", device=device, is_right=True))
+            owner_at += timedelta(hours=1)
+        wait = login(clock, address=f"203.0.113.{len(guesses)}", device="", is_right=False)
+        if not wait:
+            guesses.append(clock)
+        clock += timedelta(seconds=wait)
+
+    worst = max(sum(start <= moment < start + DAY for moment in guesses) for start in guesses)
+    assert 60 < worst < 100
+    assert len(waited) == 72
+    assert not device or not any(waited)
+
+
+def who(address: str, device: str) -> dict[str, str]:
+    """Return who tries to log in, and from where."""
+    return {"account": "ada@example.com", "address": address, "device": device}
 
 
 def test_a_code_is_tried_five_times() -> None:

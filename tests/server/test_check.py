@@ -33,6 +33,7 @@ SETTINGS = Settings(
     roles=None,
     log_level="info",
     log_format="json",
+    trusted_proxies=("192.0.2.0/24",),
 )
 
 
@@ -65,7 +66,7 @@ def test_a_safe_service() -> None:
 
     assert unsafe(SETTINGS, FACTS) == []
     assert {found.subject for found in findings} == {
-        "issuer", "host", "trusted_origins", "data", "store", "keys", "policy",
+        "issuer", "host", "trusted_origins", "trusted_proxies", "data", "store", "keys", "policy",
     }  # fmt: skip
     assert findings[-1].sentence == "policy nist-aal2: sessions last 24 h, 1 h without use"
 
@@ -76,6 +77,7 @@ def test_a_safe_service() -> None:
         ({"issuer": "http://localhost:8000"}, {}, ["issuer"], "name the https:// origin that users see"),
         ({"host": "0.0.0.0"}, {}, [], ""),  # noqa: S104 - behind a proxy on another machine, with https
         ({"host": "::", "issuer": "http://localhost"}, {}, ["issuer", "host"], "behind a proxy that speaks https"),
+        ({"trusted_proxies": ()}, {}, ["trusted_proxies"], "name its address with OSTIARY_TRUSTED_PROXIES"),
         ({"trusted_origins": ("http://app.example",)}, {}, ["trusted_origins"], "trust no http:// origin"),
         (
             {"data": Path.cwd() / "ostiary-data", "store": sqlite_url("ostiary-data/ostiary.db")},
@@ -89,9 +91,9 @@ def test_a_safe_service() -> None:
         ({}, {"keys_trouble": "it is another"}, ["keys"], "it is another"),
         ({}, {"file_system": "nfs4"}, ["store"], "nfs4, a network file system"),
         ({}, {"file_system": "tmpfs"}, ["store"], "tmpfs, gone at a restart"),
-        ({}, {"keys": []}, ["keys"] * 3, "there is no access key"),
+        ({}, {"keys": []}, ["keys"] * 4, "there is no access key"),
         ({}, {"keys": [key(p, days=91) for p in Purpose]}, ["keys"], "run: ostiary keys rotate access"),
-        ({}, {"keys": [key(p, days=366) for p in Purpose]}, ["keys"] * 3, "run: ostiary keys rotate session"),
+        ({}, {"keys": [key(p, days=366) for p in Purpose]}, ["keys"] * 4, "run: ostiary keys rotate session"),
         ({}, {"keys": [key(p, days=-1) for p in Purpose]}, ["clock"], "put the clock of this machine right"),
     ],
 )
@@ -106,7 +108,7 @@ def test_what_is_unsafe(settings: dict[str, Any], facts: dict[str, Any], subject
 def test_a_rotated_key_is_young() -> None:
     """A rotation puts an old key right: the key that comes next is what counts."""
     old = replace(key(Purpose.ACCESS, days=200), id="old", verifies_until=NOW)
-    others = [key(purpose, days=10) for purpose in (Purpose.SESSION, Purpose.CSRF)]
+    others = [key(purpose, days=10) for purpose in Purpose if purpose is not Purpose.ACCESS]
 
     assert unsafe(SETTINGS, replace(FACTS, keys=[old, key(Purpose.ACCESS, days=0), *others])) == []
 

@@ -71,6 +71,7 @@ def test_who_wins(tmp_path: Path) -> None:
         ({"OSTIARY_AUDIENCE": "orders"}, {"audience": "orders"}),
         ({"OSTIARY_TRUSTED_ORIGINS": "https://a.example, https://b.example"}, {"trusted_origins": "ab"}),
         ({"OSTIARY_TRUSTED_ORIGINS": ""}, {"trusted_origins": ()}),
+        ({"OSTIARY_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}, {"trusted_proxies": ("10.0.0.0/8", "::1/128")}),
         ({"OSTIARY_LOG_LEVEL": "error"}, {"log_level": "error"}),
         ({"OSTIARY_LOG_FORMAT": "json"}, {"log_format": "json"}),
     ],
@@ -94,7 +95,8 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "etc" / "id.toml").write_text(
         'data = "d"\nstore = "sqlite:///s.db"\nissuer = "https://id.example"\nhost = "::"\nport = 9\nworkers = 3\n'
         'policy = "nist-aal3"\naudience = "orders"\ntrusted_origins = ["https://a.example"]\nlog_level = "debug"\n'
-        'log_format = "json"\n[roles]\neditor = ["posts:write", "posts:read"]\nnobody = []\n'
+        'log_format = "json"\n'
+        'trusted_proxies = ["192.0.2.1"]\n[roles]\neditor = ["posts:write", "posts:read"]\nnobody = []\n'
     )
 
     found = settings(tmp_path, OSTIARY_CONFIG="etc/id.toml")
@@ -114,6 +116,7 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
         roles={"editor": ("posts:write", "posts:read"), "nobody": ()},
         log_level="debug",
         log_format="json",
+        trusted_proxies=("192.0.2.1/32",),
     )
     assert Settings.from_json(found.to_json()) == found
 
@@ -144,6 +147,12 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
         ("host = ''", {}, {}, "{file}: host must not be empty, nor contain control characters"),
         ("trusted_origins = 'x'", {}, {}, "{file}: trusted_origins must be a list of texts, not the text 'x'"),
         ("trusted_origins = [1]", {}, {}, "{file}: trusted_origins must be a text, not the number 1"),
+        (
+            "trusted_proxies = ['0.0.0.0/0']",
+            {},
+            {},
+            "{file}: trusted_proxies cannot be used: the trusted proxy '0.0.0.0/0' is everybody",
+        ),
         ("roles = ['a']", {}, {}, "{file}: roles must be a table of roles, not a list"),
         (
             "[roles]\na = 'b'",
@@ -263,3 +272,16 @@ def test_what_workers_receive_holds_no_secret(tmp_path: Path) -> None:
     """No key is a place for a secret, so the environment of a worker has none either."""
     assert {key.name for key in KEYS} == set(Settings.__slots__) - {"policy_name"} | {"policy"}
     assert settings(tmp_path).to_json().count("master") == 0
+
+
+def test_the_reference() -> None:
+    """Every key stands in the reference, with its default and what it means, as here."""
+    rows = [
+        f"| `{key.name}` | `{key.variable}` | {f'`{key.default}`' if key.default else ''} | {key.meaning} |"
+        for key in KEYS
+        if key.words is not None
+    ]
+
+    said = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
+
+    assert [line for line in said.splitlines() if line.startswith("| `")] == rows

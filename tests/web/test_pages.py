@@ -15,6 +15,7 @@ from tests.conftest import ISSUER, PASSWORD, House, make_house
 from tests.web.conftest import BROWSER, echo
 
 ADA = {"email": "ada@example.com", "password": PASSWORD}
+SHOWS = {**BROWSER, "accept": "text/html,*/*;q=0.8"}
 EVIL = {"sec-fetch-site": "cross-site", "origin": "https://evil.example"}
 INSIDE = ("/auth/account", "/auth/devices", "/auth/activity")
 FORMS = ("/auth/sign-in", "/auth/sign-up", "/auth/sign-out", "/auth/account", "/auth/devices")
@@ -61,7 +62,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
     """A browser before it has been anywhere."""
     transport = httpx.ASGITransport(Door(echo, house.auth, pages=True, service=True))
-    async with httpx.AsyncClient(transport=transport, base_url=ISSUER, headers=BROWSER) as made:
+    async with httpx.AsyncClient(transport=transport, base_url=ISSUER, headers=SHOWS) as made:
         yield made
 
 
@@ -122,6 +123,21 @@ async def test_nobody_is_in(client: httpx.AsyncClient, path: str) -> None:
 
     assert (outside.status_code, outside.headers["location"]) == (303, f"/auth/sign-in?next={path}")
     assert (inside.status_code, inside.headers["cache-control"]) == (200, "no-store")
+
+
+async def test_a_page_and_a_route_at_one_path(client: httpx.AsyncClient) -> None:
+    """A browser is shown the page, and a client of ours gets the data; what no page takes is the route's."""
+    await client.post("/auth/sign-in", data=ADA)
+    page = await client.get("/auth/activity")
+    client.headers["accept"] = "*/*"
+    data = await client.get("/auth/activity")
+    renamed = await client.patch("/auth/account", json={"name": "Ada Lovelace"})
+    put = await client.put("/auth/account")
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert data.json().keys() == {"events"}
+    assert renamed.json()["name"] == "Ada Lovelace"
+    assert put.status_code == 405
 
 
 async def test_what_is_wrong(client: httpx.AsyncClient) -> None:

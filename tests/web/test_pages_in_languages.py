@@ -15,6 +15,7 @@ from tests.geoip.mmdb import database
 from tests.web.conftest import BROWSER, echo
 
 ADA = {"email": "ada@example.com", "password": PASSWORD}
+SHOWS = {**BROWSER, "accept": "text/html,*/*;q=0.8"}
 PLACES: dict[str, object] = {"192.0.2.0/24": {"city": {"names": {"en": "Munich", "de": "München"}}}}
 
 
@@ -27,7 +28,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with house.auth.running():
         await house.user()
         door = httpx.ASGITransport(Door(echo, house.auth, pages=Look(geoip=file)), client=("192.0.2.7", 1))
-        async with httpx.AsyncClient(transport=door, base_url=ISSUER, headers=BROWSER) as made:
+        async with httpx.AsyncClient(transport=door, base_url=ISSUER, headers=SHOWS) as made:
             yield made
 
 

@@ -61,7 +61,7 @@ async def test_register_refused(place: Place) -> None:
 
 @BOTH
 async def test_login(place: Place, carrier: Carrier) -> None:
-    """A cookie login gives a cookie and never a token; a bearer login gives tokens and never a cookie."""
+    """A cookie login gives cookies and never a token; a bearer login gives tokens and never a cookie."""
     await place.user()
 
     async with place.client() as client:
@@ -72,12 +72,14 @@ async def test_login(place: Place, carrier: Carrier) -> None:
     assert (out["session"]["carrier"], out["session"]["current"]) == (carrier, True)
     if carrier is Carrier.COOKIE:
         assert out.keys() == {"user", "session", "csrf_token"}
-        (cookie,) = answer.headers.get_list("set-cookie")
-        value, attributes = cookie.split("; ", 1)
-        assert value.startswith("__Host-ostiary=os1c.")
-        assert attributes == "Secure; HttpOnly; SameSite=Lax; Path=/"
+        session, device = (cookie.split("; ", 1) for cookie in answer.headers.get_list("set-cookie"))
+        assert session[0].startswith("__Host-ostiary=os1c.")
+        assert session[1] == "Secure; HttpOnly; SameSite=Lax; Path=/"
+        assert device[0].startswith("__Host-ostiary-device=osd1.")
+        assert device[1] == "Max-Age=31536000; Secure; HttpOnly; SameSite=Lax; Path=/"
     else:
-        assert out.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "user", "session"}
+        tokens = {"access_token", "token_type", "expires_in", "refresh_token", "device_token"}
+        assert out.keys() == tokens | {"user", "session"}
         assert (out["token_type"], out["expires_in"]) == ("Bearer", 600)
         assert "set-cookie" not in answer.headers
 
@@ -168,7 +170,7 @@ async def test_step_up(place: Place, carrier: Carrier) -> None:
 
     out = answer.json()
     assert problem(wrong) == (401, "bad_credentials")
-    assert (answer.status_code, out.keys()) == (200, visitor.out.keys())
+    assert (answer.status_code, out.keys()) == (200, visitor.out.keys() - {"device_token"})
     assert out["session"]["id"] == visitor.out["session"]["id"]
     assert out["session"]["auth_time"] == "2026-01-01T00:05:00Z"
     old = {"cookie": f"__Host-ostiary={before}"} if carrier is Carrier.COOKIE else visitor.headers
@@ -207,7 +209,7 @@ async def test_refresh(place: Place) -> None:
     copied = await visitor.client.post("/auth/refresh", json=first)
     after = await visitor.client.post("/auth/refresh", json={"refresh_token": third.json()["refresh_token"]})
 
-    assert second.json().keys() == visitor.out.keys()
+    assert second.json().keys() == visitor.out.keys() - {"device_token"}
     assert second.json()["session"]["id"] == visitor.out["session"]["id"]
     assert "set-cookie" not in second.headers
     assert third.status_code == 200

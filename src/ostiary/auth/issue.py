@@ -10,7 +10,7 @@ from ostiary.core.base64url import encode_base64url
 from ostiary.core.keys import Keyring, Purpose
 from ostiary.core.policy import Policy
 from ostiary.core.session import Carrier, Session, token_end
-from ostiary.core.token import AccessToken, TooLarge, make_csrf_token, make_session_token, mint
+from ostiary.core.token import AccessToken, TooLarge, make_csrf_token, make_device_token, make_session_token, mint
 from ostiary.core.user import Account, User
 from ostiary.errors import Misconfigured, Unavailable
 from ostiary.ports import Entropy
@@ -39,6 +39,8 @@ class Issued:
     """An access token, for a session that tokens carry."""
     csrf_token: str = field(default="", repr=False)
     """For a session that a cookie carries."""
+    device_token: str = field(default="", repr=False)
+    """After a login: what this device shows at the next one, to be throttled by itself. It opens nothing."""
 
     @property
     def access_token(self) -> str | None:
@@ -77,6 +79,18 @@ class Issuer:
             minted=self.mint(keyring, session, account.user, now) if is_bearer else None,
             csrf_token="" if is_bearer else make_csrf_token(session.id, key=csrf),
         )
+
+    def device_token(self, keyring: Keyring, account: Account, now: datetime, *, before: str) -> str:
+        """Make what the device of a login is known by from now on. `before` is what it was known by until now.
+
+        Raises:
+            Unavailable: no key may sign yet.
+        """
+        if account.email is None:
+            return before
+        nonce = encode_base64url(self.entropy.bytes(16))
+        with _having_keys():
+            return make_device_token(account.email.value, nonce=nonce, before=before, keyring=keyring, now=now)
 
     def mint(self, keyring: Keyring, session: Session, user: User, now: datetime) -> Minted:
         """Make an access token.

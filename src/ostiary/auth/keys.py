@@ -8,6 +8,7 @@ from ostiary.auth.work import Work, Works
 from ostiary.core.events import Kind
 from ostiary.core.keys import Purpose
 from ostiary.core.policy import Policy
+from ostiary.core.token import DEVICE_LIFE
 from ostiary.errors import Invalid, Unavailable
 from ostiary.ports import KeyRecord, Store, Vault
 
@@ -30,17 +31,20 @@ class Keys:
             return await tx.keys.all()
 
     async def ensure(self) -> None:
-        """Make the master key and one key of each purpose, if the store has none. Many processes may try at once.
+        """Make the master key, and one key of each purpose that the store has none of. Many processes may try at once.
 
         Raises:
             Misconfigured: the master key cannot be made, or is not the one of this store.
         """
-        if not await self.all():
+        found = await self.all()
+        if not found:
             self.vault.create()
+        if _missing(found):
             async with self.works.begin() as work:
-                if not await work.tx.keys.all():
-                    for purpose in Purpose:
-                        await work.tx.keys.add(self._new(purpose, now=work.now, lead=timedelta(0)))
+                missing = _missing(await work.tx.keys.all())
+                for purpose in missing:
+                    await work.tx.keys.add(self._new(purpose, now=work.now, lead=timedelta(0)))
+                if missing:
                     await work.publish(DOCUMENT)
         self.vault.open(await self.all())
 
@@ -91,12 +95,17 @@ class Keys:
         await work.publish(DOCUMENT)
 
     def _longest_use(self, purpose: Purpose) -> timedelta:
-        life = self.policy.access_life if purpose is Purpose.ACCESS else self.policy.session_life
-        return life + self.policy.leeway
+        lives = {Purpose.ACCESS: self.policy.access_life, Purpose.DEVICE: DEVICE_LIFE}
+        return lives.get(purpose, self.policy.session_life) + self.policy.leeway
 
     def _new(self, purpose: Purpose, *, now: datetime, lead: timedelta) -> KeyRecord:
         algorithm = self.policy.algorithm if purpose is Purpose.ACCESS else None
         return self.vault.make(purpose, algorithm=algorithm, now=now, signs_from=now + lead)
+
+
+def _missing(records: Sequence[KeyRecord]) -> list[Purpose]:
+    there = {record.purpose for record in records}
+    return [purpose for purpose in Purpose if purpose not in there]
 
 
 def _is_live(record: KeyRecord, now: datetime) -> bool:

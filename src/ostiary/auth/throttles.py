@@ -1,11 +1,10 @@
 """Slows guessing: takes counters before anything is tried, and gives them back after a success."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Final
 
-from ostiary.core.throttle import LOGIN_ACCOUNT, PROOF_USER, Allowed, Counter, Limit, Wait, attempt
+from ostiary.core.throttle import Allowed, Limit, Wait, attempt, taken_back
 from ostiary.errors import Throttled, Unavailable
 from ostiary.ports import Clock, Counters, Store, Transaction
 
@@ -44,33 +43,22 @@ class Throttles:
 
     @staticmethod
     async def give_back(tx: Transaction, keys: Collection[str]) -> None:
-        """Take the try back, within the transaction of the success.
-
-        A success forgives what was tried at the account. What was tried from the same place at other accounts still
-        counts, or an attacker would log in to an account of their own now and then.
-        """
-        await _change(tx.counters, keys, _forgiven)
+        """Take the try back, within the transaction of the success. What others tried still counts."""
+        await _take_back(tx.counters, keys)
 
     async def undo(self, keys: Collection[str]) -> None:
         """Take one try back from each counter: it was never made."""
         async with self._store.counting() as counters:
-            await _change(counters, keys, lambda _, counter: replace(counter, count=max(0, counter.count - 1)))
+            await _take_back(counters, keys)
 
 
-async def _change(counters: Counters, keys: Collection[str], change: Callable[[str, Counter], Counter | None]) -> None:
-    """Change the counters that there are, or drop them. Who is overtaken too often leaves them as they are."""
+async def _take_back(counters: Counters, keys: Collection[str]) -> None:
+    """Take one try back from each counter that there is. Who is overtaken too often leaves them as they are."""
     for _ in range(_MOST_SWAPS):
         old = await counters.get(keys)
-        new = {key: counter for key, was in old.items() if (counter := change(key, was)) is not None}
+        new = {key: counter for key, was in old.items() if (counter := taken_back(was)) is not None}
         if await counters.swap(old, new):
             return
-
-
-def _forgiven(key: str, counter: Counter) -> Counter | None:
-    return None if counter.count <= 1 or key.startswith(_FORGIVEN) else replace(counter, count=counter.count - 1)
-
-
-_FORGIVEN = tuple(f"{limit.name}:" for limit in (LOGIN_ACCOUNT, PROOF_USER))
 
 
 def _key(limit: Limit, whom: str) -> str:

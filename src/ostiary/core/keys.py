@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     ACCESS = "access"
     SESSION = "session"
     CSRF = "csrf"
+    DEVICE = "device"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,26 @@ Whether a request that carries a cookie, or would set one, may go on:
 
 Safe are GET, HEAD and OPTIONS. The token is the session's own. The last row is a client that is no browser: it may log
 in, and shows the token with what it does later.
+
+Whether a page of another origin may read what we answer (CORS):
+
+| `Origin`              | `Sec-Fetch-Site`                      | may read        |
+|-----------------------|---------------------------------------|-----------------|
+| none, or ours         | any                                   | needs no leave  |
+| trusted               | `same-site`, or no such header        | with its cookie |
+| trusted               | anything else                         | without         |
+| any other             | any                                   | no              |
+
+The browser knows what is one site, and sends our cookie within that alone (`SameSite=Lax`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from ostiary.core.network import Network, network
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
@@ -28,19 +42,21 @@ CSRF_HEADER = "X-CSRF-Token"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where we live: the issuer, which is our origin, and the other origins that may act for its users."""
+    """Where we live: the issuer, which is our origin, the other origins whose pages are ours too, and our proxies."""
 
     issuer: str
     secure: bool
     trusted: frozenset[str]
+    proxies: tuple[Network, ...] = ()
+    """Whose word is taken for where a request came from; see `core.network`."""
 
     @classmethod
-    def of(cls, issuer: str, *, trusted: tuple[str, ...] = ()) -> "Site":
+    def of(cls, issuer: str, *, trusted: Sequence[str] = (), proxies: Sequence[str] = ()) -> "Site":
         """Make a site from its issuer.
 
         Raises:
-            ValueError: the issuer is no plain origin, or is `http://` anywhere but on this machine; or a trusted origin
-                is not written exactly as a browser sends it.
+            ValueError: the issuer is no plain origin, or is `http://` anywhere but on this machine; a trusted origin
+                is not written exactly as a browser sends it; or a proxy is no network.
         """
         if _origin(issuer) != issuer:
             raise ValueError(
@@ -54,12 +70,22 @@ class Site:
                 raise ValueError(
                     f"the trusted origin {other!r} must be written as a browser sends it: scheme://host[:port]"
                 )
-        return cls(issuer=issuer, secure=secure, trusted=frozenset(trusted))
+        return cls(
+            issuer=issuer,
+            secure=secure,
+            trusted=frozenset(trusted),
+            proxies=tuple(network(words) for words in proxies),
+        )
 
     @property
     def cookie_name(self) -> str:
         """The session cookie's name. `__Host-` keeps siblings and plain http from setting it (RFC 6265bis 4.1.3.2)."""
         return "__Host-ostiary" if self.secure else "ostiary"
+
+    @property
+    def device_cookie_name(self) -> str:
+        """The name of the cookie by which a browser is known to have logged in before."""
+        return f"{self.cookie_name}-device"
 
 
 class Meant(Enum):
@@ -77,6 +103,21 @@ def meant(method: str, *, fetch_site: str | None, origin: str | None, site: Site
     if origin is not None:
         return Meant.YES if origin == site.issuer or origin in site.trusted else Meant.NO
     return Meant.SHOW_TOKEN if fetch_site is None else Meant.NO
+
+
+class Reads(Enum):
+    """Whether a page of another origin may read what we answer."""
+
+    NO = "no"
+    YES = "yes"
+    WITH_COOKIE = "with_cookie"
+
+
+def reads(*, fetch_site: str | None, origin: str | None, site: Site) -> Reads:
+    """Say whether the page that sent a request may read the answer. A page of ours is never asked about."""
+    if origin not in site.trusted:
+        return Reads.NO
+    return Reads.WITH_COOKIE if fetch_site in ("same-site", None) else Reads.YES
 
 
 def _origin(url: str) -> str | None:

@@ -7,11 +7,21 @@
 | `most`, if there is one   | wait until the count starts over                                  |
 | none within `forget`      | the count starts over                                             |
 
-The wait is counted from the last try that was let through, so that knocking during a wait does not lengthen it. Who
-guesses at an account without end makes its owner wait, too: what spares a known device is not here yet.
+The wait is counted from the last try that was let through, so that knocking during a wait does not lengthen it. A
+success takes its own try back (`taken_back`) and forgives nothing: whoever else tries has as many left as before.
+
+What a login is counted by (`login_tries`):
+
+| it comes from                                    | counted by                                    |
+|--------------------------------------------------|-----------------------------------------------|
+| a device on which this account has logged in     | the device                                    |
+| anywhere else                                    | the account, and the network address          |
+
+So whoever guesses at an account from elsewhere makes its owner wait on no device that is known. A device is known by
+its token (`core.token`); each login gives it another, whose counter is empty.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 
@@ -62,6 +72,16 @@ def attempt(counter: Counter | None, limit: Limit, *, now: datetime) -> Allowed 
     return Allowed(Counter(count=counter.count + 1, at=max(counter.at, now)))
 
 
+def taken_back(counter: Counter) -> Counter | None:
+    """Return a counter without the try that turned out to be none, or `None` when nothing is left of it."""
+    return replace(counter, count=counter.count - 1) if counter.count > 1 else None
+
+
+def login_tries(*, account: str, address: str, device: str) -> dict[Limit, str]:
+    """Say what a try to log in is counted against. `device` is empty where this account has not logged in before."""
+    return {LOGIN_DEVICE: device} if device else {LOGIN_ACCOUNT: account, LOGIN_ADDRESS: address}
+
+
 def _wait(count: int, limit: Limit) -> timedelta:
     if limit.most is not None and count >= limit.most:
         return limit.forget
@@ -69,7 +89,10 @@ def _wait(count: int, limit: Limit) -> timedelta:
 
 
 LOGIN_ACCOUNT = Limit(name="login-account", free=5)
-"""Guesses at one account, from anywhere."""
+"""Guesses at one account, from all devices on which it has not logged in."""
+
+LOGIN_DEVICE = Limit(name="login-device", free=5)
+"""Guesses at one account from one device on which it has. A copied token gets no more than a stranger."""
 
 LOGIN_ADDRESS = Limit(name="login-address", free=100)
 """Failed logins from one network address, at any account."""

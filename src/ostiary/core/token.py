@@ -1,9 +1,13 @@
-"""The wire formats: the session token and the access token.
+"""The wire formats: the session token, the device token and the access token.
 
 `docs/spec/session-token.md` and `docs/spec/access-token.md` own them; `tests/vectors/` holds their vectors.
 
 Session token: `os1` carrier `.` sid `.` n `.` mac, with carrier `c` (cookie) or `r` (refresh), `sid` 16 random bytes,
 `n` a decimal number, and mac the first 16 bytes of HMAC-SHA-256 over everything before its dot.
+
+Device token: `osd1`, then for each account that has logged in on the device, the newest first, `.` nonce `.` mac, with
+`nonce` 16 random bytes and mac the first 16 bytes of HMAC-SHA-256 over `osd1.` nonce `.` account. It opens nothing: it
+shows that somebody logged in here before (OWASP's device cookie), to who knows the account, and names none.
 
 Access token: a JWT `at+jwt` (RFC 9068) in compact form (RFC 7515), signed with ES256, Ed25519 or RS256. Its header is
 compared, as a whole, with those that our keys write, and never parsed to decide: so the algorithm comes from the key,
@@ -13,7 +17,7 @@ and `none`, `crit`, `jwk`, `jku` and every other trick of a header belong to no 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 from typing import Any
@@ -87,6 +91,44 @@ def is_csrf_token(value: str, sid: str, *, keyring: Keyring, now: datetime) -> b
     return any(
         compare_digest(given, make_csrf_token(sid, key=key).encode()) for key in keyring.macs(Purpose.CSRF, now=now)
     )
+
+
+# ------------------------------------------------------------------------------------------------ device token
+
+DEVICE_LIFE = timedelta(days=365)
+"""How long a device is remembered after the last login on it, and how long an old key knows it."""
+
+MOST_ACCOUNTS = 5
+"""How many accounts a device is known to. One more takes the place of the one that logged in there longest ago."""
+
+_DEVICE_TOKEN = re.compile(rf"osd1(?:\.{_SIXTEEN_BYTES}\.{_SIXTEEN_BYTES}){{1,{MOST_ACCOUNTS}}}")
+_KNOWN = re.compile(rf"\.({_SIXTEEN_BYTES})\.({_SIXTEEN_BYTES})")
+
+
+def make_device_token(account: str, *, nonce: str, before: str, keyring: Keyring, now: datetime) -> str:
+    """Make what a device is known to an account by from now on. What it was known to others by stays, from `before`.
+
+    Raises:
+        LookupError: the keyring has no key for it.
+    """
+    mac = _mac(keyring.mac(Purpose.DEVICE, now=now), f"osd1.{nonce}.{account}")
+    others = [known for known in _known(before) if not _is_known_to(account, *known, keyring=keyring, now=now)]
+    return "osd1" + "".join(f".{nonce}.{mac}" for nonce, mac in [(nonce, mac), *others[: MOST_ACCOUNTS - 1]])
+
+
+def read_device_token(value: str, *, account: str, keyring: Keyring, now: datetime) -> str:
+    """Return the nonce by which a device is known to an account. Empty when it is not, whatever was shown."""
+    known = (nonce for nonce, mac in _known(value) if _is_known_to(account, nonce, mac, keyring=keyring, now=now))
+    return next(known, "")
+
+
+def _known(value: str) -> list[tuple[str, str]]:
+    return _KNOWN.findall(value) if _DEVICE_TOKEN.fullmatch(value) else []
+
+
+def _is_known_to(account: str, nonce: str, mac: str, *, keyring: Keyring, now: datetime) -> bool:
+    text = f"osd1.{nonce}.{account}"
+    return any(compare_digest(mac, _mac(key, text)) for key in keyring.macs(Purpose.DEVICE, now=now))
 
 
 def _mac(key: MacKey, text: str) -> str:

@@ -24,6 +24,7 @@ OLD: Final = {
     Purpose.ACCESS: timedelta(days=90),
     Purpose.SESSION: timedelta(days=365),
     Purpose.CSRF: timedelta(days=365),
+    Purpose.DEVICE: timedelta(days=365),
 }
 """When a key that signs is due to be replaced."""
 
@@ -150,6 +151,16 @@ def _reach(settings: Settings) -> Iterator[Finding]:
             good=good,
             sentence=f"the origin {origin} may act for users",
             remedy="" if good else "trust no http:// origin: whoever is on the network between can write its pages",
+        )
+    if https:
+        named = ", ".join(settings.trusted_proxies)
+        yield Finding(
+            "trusted_proxies",
+            good=bool(named),
+            sentence=f"{named} is believed about where a request came from"
+            if named
+            else "the proxy that speaks https is not named, so everybody is throttled as one address",
+            remedy="" if named else "name its address with OSTIARY_TRUSTED_PROXIES",
         )
 
 

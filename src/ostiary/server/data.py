@@ -105,6 +105,7 @@ def open_auth(
         policy=settings.policy,
         audience=settings.audience,
         trusted_origins=settings.trusted_origins,
+        trusted_proxies=settings.trusted_proxies,
         roles=settings.roles if define_roles else None,
         migrate=migrate,
         sink=sink,

@@ -50,6 +50,8 @@ class Settings:
     """What each role permits. `None`: what was defined last stays."""
     log_level: str
     log_format: str
+    trusted_proxies: tuple[str, ...] = ()
+    """The networks of the proxies in front of the service."""
     brand: str = "Ostiary"
     """What the pages call the service."""
     accent: str = ""
@@ -135,7 +137,10 @@ KEYS: Final = (
     Key("workers", "1", "how many processes answer", v.whole(1, 256), v.as_whole),
     Key("policy", "web", f"how long and how strong: {', '.join(PROFILES)}", v.one_of(tuple(PROFILES))),
     Key("audience", None, "who access tokens are for; if not said, the issuer", v.text),
-    Key("trusted_origins", "", "other origins whose pages may act for a user", v.origins, v.as_list),
+    Key(
+        "trusted_origins", "", "other origins whose pages may act for a user and read our answers", v.origins, v.as_list
+    ),
+    Key("trusted_proxies", "", "the addresses or networks of the proxies in front of it", v.networks, v.as_list),
     Key("roles", None, "a table: what each role permits; if not said, what was defined last", v.roles, None),
     Key("log_level", "info", f"what is logged: {', '.join(LOG_LEVELS)}", v.one_of(LOG_LEVELS)),
     Key("log_format", "console", f"how it is logged: {', '.join(LOG_FORMATS)}", v.one_of(LOG_FORMATS)),
@@ -260,6 +265,7 @@ def _complete(values: Mapping[str, Any]) -> Settings:
         roles=values.get("roles"),
         log_level=values["log_level"],
         log_format=values["log_format"],
+        trusted_proxies=values["trusted_proxies"],
         brand=values["brand"],
         accent=values.get("accent", ""),
         logo=values.get("logo"),

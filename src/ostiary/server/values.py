@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from ostiary.core.network import network
 from ostiary.core.site import Site
 from ostiary.stores.sql.place import sqlite_url
 
@@ -138,6 +139,14 @@ def origins(value: object, base: Path) -> tuple[str, ...]:
     """Read a list of origins."""
     try:
         return tuple(Site.of("https://id.example", trusted=texts(value, base)).trusted)
+    except ValueError as error:
+        raise Unfit(f"cannot be used: {error}") from None
+
+
+def networks(value: object, base: Path) -> tuple[str, ...]:
+    """Read a list of networks."""
+    try:
+        return tuple(str(network(words)) for words in texts(value, base))
     except ValueError as error:
         raise Unfit(f"cannot be used: {error}") from None
 

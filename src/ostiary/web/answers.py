@@ -28,7 +28,7 @@ from ostiary.web.bodies import (
     user_out,
 )
 from ostiary.web.call import Answer, Call
-from ostiary.web.cookies import clear_cookie, set_cookie
+from ostiary.web.cookies import clear_cookie, held_by_cookie
 from ostiary.web.http import Header
 from ostiary.web.problem import FieldError, Problem
 
@@ -42,14 +42,18 @@ async def register(call: Call) -> Answer:
     if body.carrier is None:
         return Answer(RegisteredOut(user=user_out(account)))
     proof = await auth.prove_again(account.user.id, body.password, ip=call.address)
-    return await _enter(call, await auth.login(proof, carrier=body.carrier, device=await call.device()))
+    device = await call.device()
+    issued = await auth.login(proof, carrier=body.carrier, device=device, device_token=call.device_token)
+    return await _enter(call, issued)
 
 
 async def login(call: Call) -> Answer:
     """Log in by password, and hold the session by a cookie or by tokens."""
     body, auth = call.body(LoginIn), call.auth
-    proof = await auth.prove(body.email, body.password, ip=call.address)
-    return await _enter(call, await auth.login(proof, carrier=body.carrier, device=await call.device(body.device)))
+    token = call.device_token
+    proof = await auth.prove(body.email, body.password, ip=call.address, device_token=token)
+    device = await call.device(body.device)
+    return await _enter(call, await auth.login(proof, carrier=body.carrier, device=device, device_token=token))
 
 
 async def step_up(call: Call) -> Answer:
@@ -102,9 +106,7 @@ async def _enter(call: Call, issued: Issued) -> Answer:
 
 
 def _carried(call: Call, issued: Issued) -> Answer:
-    is_cookie = issued.session.carrier is Carrier.COOKIE
-    headers = (set_cookie(call.auth.site, issued.session_token),) if is_cookie else ()
-    return Answer(issued_out(issued), headers)
+    return Answer(issued_out(issued), held_by_cookie(call.auth.site, issued))
 
 
 # ------------------------------------------------------------------------------------------------ tokens

@@ -52,12 +52,16 @@ class RegisterIn(In):
 
 
 class LoginIn(In):
-    """A login by password. `device` is what the list of sessions shall call it."""
+    """A login by password. `device` is what the list of sessions shall call it.
+
+    `device_token` is what the last login on this device gave, if no cookie keeps it.
+    """
 
     email: Email
     password: Password
     carrier: Carrier
     device: DeviceName | None = None
+    device_token: Token | None = None
 
 
 class StepUpIn(In):
@@ -167,12 +171,16 @@ class CookieOut(_SecretOut, frozen=True, kw_only=True):
 
 
 class BearerOut(_SecretOut, frozen=True, kw_only=True):
-    """A session that tokens carry (RFC 6749 section 5.1). Lives are in seconds."""
+    """A session that tokens carry (RFC 6749 section 5.1). Lives are in seconds.
+
+    A login gives a `device_token`, too: keep it, also after a logout, and send it with the next login.
+    """
 
     access_token: str
     token_type: str = "Bearer"  # noqa: S105 - the type's name, no secret
     expires_in: int
     refresh_token: str
+    device_token: str | msgspec.UnsetType = msgspec.UNSET
     user: UserOut
     session: SessionOut
 
@@ -262,6 +270,7 @@ def issued_out(issued: Issued) -> CookieOut | BearerOut:
         access_token=issued.access_token or "",
         expires_in=issued.expires_in,
         refresh_token=issued.session_token,
+        device_token=issued.device_token or msgspec.UNSET,
         user=user,
         session=session,
     )

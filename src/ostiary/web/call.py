@@ -15,8 +15,8 @@ from ostiary.core.network import address
 from ostiary.core.session import Device
 from ostiary.errors import Barred
 from ostiary.ports import VerifierRecord
-from ostiary.web import device
-from ostiary.web.bodies import In
+from ostiary.web import cookies, device
+from ostiary.web.bodies import In, LoginIn
 from ostiary.web.http import Header, Request
 from ostiary.web.metrics import Metrics
 
@@ -63,6 +63,12 @@ class Call:
     def address(self) -> str:
         """The client's address, canonical."""
         return address(self.request.client)
+
+    @property
+    def device_token(self) -> str:
+        """By what this device may be known from a login before, unread: the body's, or the cookie's."""
+        sent = self.sent.device_token if isinstance(self.sent, LoginIn) else None
+        return sent or cookies.device_token(self.auth.site, self.request)
 
     async def device(self, named: str | None = None) -> Device:
         """Return what the client says of itself. In a thread: the first look at a user agent loads many patterns."""

@@ -24,6 +24,7 @@ from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.floor import Head
+from ostiary.core.network import client
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
 from ostiary.feed.wire import read_id
@@ -31,6 +32,7 @@ from ostiary.ports import VerifierRecord
 from ostiary.web import bodies, problem
 from ostiary.web.call import Answer, Call
 from ostiary.web.cookies import clear_cookie
+from ostiary.web.cors import share
 from ostiary.web.endpoints import EVENT_ID, TABLE, Needs, Part, Route
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
 from ostiary.web.metrics import Metrics
@@ -78,11 +80,15 @@ class Router:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request. Whatever goes wrong is an answer too."""
-        if self._pages is not None and self._pages.knows(request.path):
-            page = await self._pages.answer(request)
-            return replace(page, headers=(*page.headers, *self._always))
+        site = self._auth.site
+        if site.proxies:
+            forwarded = [value.decode("latin-1") for name, value in request.headers if name == b"x-forwarded-for"]
+            request = replace(request, client=client(request.client, forwarded, trusted=site.proxies))
         methods = self._find(request.path)
         method = "GET" if request.method == "HEAD" else request.method
+        if self._pages is not None and self._is_for_page(self._pages, request, has_route=method in methods):
+            page = await self._pages.answer(request)
+            return replace(page, headers=(*page.headers, *self._always))
         route = methods.get(method)
         try:
             response = _no_route(methods, method) if route is None else await self._go(route, request)
@@ -95,10 +101,19 @@ class Router:
             response = problem.of(error, at=place).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
             response = problem.on_record(error, _name(route)).response(_language(request))
-        return replace(response, headers=(*response.headers, *self._always))
+        shared = share(request, [each.method for each in methods.values() if _is_for_pages(each)], site)
+        return replace(response, headers=(*response.headers, *shared, *self._always))
 
     def _has_page(self, path: str) -> bool:
         return self._pages is not None and self._pages.knows(path)
+
+    def _is_for_page(self, pages: Pages, request: Request, *, has_route: bool) -> bool:
+        """Tell whether a page answers. Where a path is a page's and a route's, a browser shows the page: it says so."""
+        if not self._find(request.path):
+            return pages.knows(request.path)
+        return pages.takes(request.path, request.method) and (
+            not has_route or "text/html" in (request.header(b"accept") or "")
+        )
 
     def _find(self, path: str) -> dict[str, Route]:
         exact = self._exact.get(path)
@@ -199,7 +214,7 @@ def _read_event_id(request: Request) -> Head:
 def _read_body(request: Request, kind: type[bodies.In]) -> bodies.In:
     media = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     if media != "application/json":
-        # A form of another site can send text/plain and forms, but JSON only after asking us, and CORS is closed.
+        # A form of another site can send text/plain and forms, but JSON only after asking us; see `cors`.
         raise Problem(problem.UNSUPPORTED_MEDIA_TYPE, headers=((b"accept", b"application/json"),))
     if len(request.body) > LARGEST_BODY:
         raise Problem(problem.TOO_LARGE)
@@ -225,6 +240,11 @@ def _response(route: Route, answer: Answer) -> Response:
         body=body,
         stream=stream,
     )
+
+
+def _is_for_pages(route: Route) -> bool:
+    """Tell whether a page of another origin has any business with a route."""
+    return route.part is Part.AUTH and route.needs is not Needs.VERIFIER
 
 
 def _name(route: Route | None) -> str:

@@ -8,6 +8,7 @@ from ostiary.auth.keys import DOCUMENT
 from ostiary.core.events import Kind
 from ostiary.core.keys import Purpose
 from ostiary.core.policy import Policy
+from ostiary.core.token import DEVICE_LIFE
 from ostiary.errors import Invalid, Unavailable
 from ostiary.ports import KeyRecord, Vault
 from ostiary.sync.auth.work import Work, Works
@@ -29,17 +30,20 @@ class Keys:
             return tx.keys.all()
 
     def ensure(self) -> None:
-        """Make the master key and one key of each purpose, if the store has none. Many processes may try at once.
+        """Make the master key, and one key of each purpose that the store has none of. Many processes may try at once.
 
         Raises:
             Misconfigured: the master key cannot be made, or is not the one of this store.
         """
-        if not self.all():
+        found = self.all()
+        if not found:
             self.vault.create()
+        if _missing(found):
             with self.works.begin() as work:
-                if not work.tx.keys.all():
-                    for purpose in Purpose:
-                        work.tx.keys.add(self._new(purpose, now=work.now, lead=timedelta(0)))
+                missing = _missing(work.tx.keys.all())
+                for purpose in missing:
+                    work.tx.keys.add(self._new(purpose, now=work.now, lead=timedelta(0)))
+                if missing:
                     work.publish(DOCUMENT)
         self.vault.open(self.all())
 
@@ -90,12 +94,17 @@ class Keys:
         work.publish(DOCUMENT)
 
     def _longest_use(self, purpose: Purpose) -> timedelta:
-        life = self.policy.access_life if purpose is Purpose.ACCESS else self.policy.session_life
-        return life + self.policy.leeway
+        lives = {Purpose.ACCESS: self.policy.access_life, Purpose.DEVICE: DEVICE_LIFE}
+        return lives.get(purpose, self.policy.session_life) + self.policy.leeway
 
     def _new(self, purpose: Purpose, *, now: datetime, lead: timedelta) -> KeyRecord:
         algorithm = self.policy.algorithm if purpose is Purpose.ACCESS else None
         return self.vault.make(purpose, algorithm=algorithm, now=now, signs_from=now + lead)
+
+
+def _missing(records: Sequence[KeyRecord]) -> list[Purpose]:
+    there = {record.purpose for record in records}
+    return [purpose for purpose in Purpose if purpose not in there]
 
 
 def _is_live(record: KeyRecord, now: datetime) -> bool:

@@ -40,8 +40,8 @@ from ostiary.core.session import (
     risen,
 )
 from ostiary.core.site import Site
-from ostiary.core.throttle import LOGIN_ACCOUNT, LOGIN_ADDRESS, PROOF_USER
-from ostiary.core.token import read_session_token
+from ostiary.core.throttle import PROOF_USER, login_tries
+from ostiary.core.token import read_device_token, read_session_token
 from ostiary.core.user import Account
 from ostiary.errors import Misconfigured, Refused, Unavailable
 from ostiary.feed.wire import DocumentOut
@@ -159,6 +159,7 @@ class Auth:
         policy: Policy = WEB,
         audience: str | None = None,
         trusted_origins: Sequence[str] = (),
+        trusted_proxies: Sequence[str] = (),
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
@@ -173,13 +174,16 @@ class Auth:
             issuer: The origin that users see, `https://id.example`. `http://` is for localhost only.
             policy: How long, how strong; see `ostiary.core.policy`.
             audience: Who access tokens are for. The issuer itself, if not given.
-            trusted_origins: Other origins whose pages may act for a logged-in user, written exactly.
+            trusted_origins: Other origins whose pages may act for a logged-in user and read our answers, written
+                exactly.
+            trusted_proxies: The addresses or networks of the proxies in front, `10.0.0.0/8`: only they are believed
+                about where a request came from (`X-Forwarded-For`).
             roles: What each role permits. If not given, what was defined last stays.
             migrate: Whether to make or upgrade the schema at the start. Otherwise an old one is refused.
             sink: Hears of every audit record.
 
         Raises:
-            Misconfigured: the issuer or an origin cannot be used.
+            Misconfigured: the issuer, an origin or a proxy cannot be used.
         """
         from ostiary.keys.master import master_key_file
         from ostiary.stores.sql import sqlite_url
@@ -192,6 +196,7 @@ class Auth:
             policy=policy,
             audience=audience,
             trusted_origins=trusted_origins,
+            trusted_proxies=trusted_proxies,
             roles=roles,
             migrate=migrate,
             sink=sink,
@@ -208,6 +213,7 @@ class Auth:
         policy: Policy = WEB,
         audience: str | None = None,
         trusted_origins: Sequence[str] = (),
+        trusted_proxies: Sequence[str] = (),
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
@@ -226,12 +232,13 @@ class Auth:
             policy: As for `embedded`.
             audience: As for `embedded`.
             trusted_origins: As for `embedded`.
+            trusted_proxies: As for `embedded`.
             roles: As for `embedded`.
             migrate: As for `embedded`. Where several machines start, run `ostiary migrate` once instead.
             sink: As for `embedded`.
 
         Raises:
-            Misconfigured: the issuer, an origin or a URL cannot be used.
+            Misconfigured: the issuer, an origin, a proxy or a URL cannot be used.
         """
         # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
         from ostiary.keys.vault import SealedVault
@@ -255,7 +262,7 @@ class Auth:
             stream=stream,
             vault=vault,
             password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
-            site=_site(issuer, trusted_origins),
+            site=_site(issuer, trusted_origins, trusted_proxies),
             clock=clock,
             entropy=entropy,
             policy=policy,
@@ -330,8 +337,8 @@ class Auth:
 
     # -------------------------------------------------------------------------------------------- login
 
-    def prove(self, address: str, password: str, *, ip: str = "") -> Proof:
-        """Prove a user by address and password.
+    def prove(self, address: str, password: str, *, ip: str = "", device_token: str = "") -> Proof:
+        """Prove a user by address and password. `device_token` is what the last login on this device gave, if any.
 
         Unknown, wrong and disabled cost the same and are the same from outside.
 
@@ -340,9 +347,10 @@ class Auth:
             Throttled: too many tries.
             Overloaded: too many passwords are being hashed already.
         """
-        canonical = canonical_email(address) or address[:254]
-        taken = self._throttles.take({LOGIN_ACCOUNT: canonical, LOGIN_ADDRESS: neighbourhood(ip)})
-        ask = partial(self._password.prove, self._store, address=address, password=password, now=self.clock.now())
+        now, account = self.clock.now(), canonical_email(address) or address[:254]
+        device = read_device_token(device_token, account=account, keyring=self.keyring, now=now)
+        taken = self._throttles.take(login_tries(account=account, address=neighbourhood(ip), device=device))
+        ask = partial(self._password.prove, self._store, address=address, password=password, now=now)
         return self._proved(ask, taken, user_id="", ip=ip)
 
     def prove_again(self, user_id: str, password: str, *, ip: str = "") -> Proof:
@@ -363,8 +371,15 @@ class Auth:
             work.tell(Kind.LOGIN_FAILED, user_id=user_id, ip=ip, reason=proof.reason)
         raise Refused(proof.reason)
 
-    def login(self, proof: Proof, *, carrier: Carrier, device: Device = Device()) -> Issued:  # noqa: B008 - frozen
-        """Begin a session for whoever gave this proof.
+    def login(
+        self,
+        proof: Proof,
+        *,
+        carrier: Carrier,
+        device: Device = Device(),  # noqa: B008 - frozen
+        device_token: str = "",
+    ) -> Issued:
+        """Begin a session for whoever gave this proof. `device_token` is as for `prove`; its successor is issued.
 
         Raises:
             Refused: the user was disabled or deleted, or the password changed, since the proof was given.
@@ -400,7 +415,8 @@ class Auth:
                 ip=device.ip,
                 carrier=carrier,
             )
-            return self._issuer.issue(self.keyring, session, account, now)
+            known_by = self._issuer.device_token(self.keyring, account, now, before=device_token)
+            return replace(self._issuer.issue(self.keyring, session, account, now), device_token=known_by)
 
     def step_up(self, who: Principal, proof: Proof) -> Issued:
         """Raise the caller's session by a new proof of its own user. What was minted before, and the old cookie, die.
@@ -569,10 +585,10 @@ class Auth:
         return Account(user=user, identifiers=tuple(tx.identifiers.of(user_id)))
 
 
-def _site(issuer: str, trusted_origins: Sequence[str]) -> Site:
+def _site(issuer: str, trusted_origins: Sequence[str], trusted_proxies: Sequence[str]) -> Site:
     """Make a site, or say in one line why its words cannot be used."""
     try:
-        return Site.of(issuer, trusted=tuple(trusted_origins))
+        return Site.of(issuer, trusted=trusted_origins, proxies=trusted_proxies)
     except ValueError as error:
         raise Misconfigured(str(error)) from None
 

@@ -29,7 +29,7 @@ from ostiary.web.bodies import (
     user_out,
 )
 from ostiary.web.call import Answer
-from ostiary.web.cookies import clear_cookie, set_cookie
+from ostiary.web.cookies import clear_cookie, held_by_cookie
 from ostiary.web.http import Header
 from ostiary.web.problem import FieldError, Problem
 
@@ -41,14 +41,18 @@ def register(call: Call) -> Answer:
     if body.carrier is None:
         return Answer(RegisteredOut(user=user_out(account)))
     proof = auth.prove_again(account.user.id, body.password, ip=call.address)
-    return _enter(call, auth.login(proof, carrier=body.carrier, device=call.device()))
+    device = call.device()
+    issued = auth.login(proof, carrier=body.carrier, device=device, device_token=call.device_token)
+    return _enter(call, issued)
 
 
 def login(call: Call) -> Answer:
     """Log in by password, and hold the session by a cookie or by tokens."""
     body, auth = call.body(LoginIn), call.auth
-    proof = auth.prove(body.email, body.password, ip=call.address)
-    return _enter(call, auth.login(proof, carrier=body.carrier, device=call.device(body.device)))
+    token = call.device_token
+    proof = auth.prove(body.email, body.password, ip=call.address, device_token=token)
+    device = call.device(body.device)
+    return _enter(call, auth.login(proof, carrier=body.carrier, device=device, device_token=token))
 
 
 def step_up(call: Call) -> Answer:
@@ -101,9 +105,7 @@ def _enter(call: Call, issued: Issued) -> Answer:
 
 
 def _carried(call: Call, issued: Issued) -> Answer:
-    is_cookie = issued.session.carrier is Carrier.COOKIE
-    headers = (set_cookie(call.auth.site, issued.session_token),) if is_cookie else ()
-    return Answer(issued_out(issued), headers)
+    return Answer(issued_out(issued), held_by_cookie(call.auth.site, issued))
 
 
 def refresh(call: Call) -> Answer:

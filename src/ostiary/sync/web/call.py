@@ -13,8 +13,8 @@ from ostiary.ports import VerifierRecord
 from ostiary.sync import threads as asyncio
 from ostiary.sync.auth.verbs import Auth
 from ostiary.sync.web.metrics import Metrics
-from ostiary.web import device
-from ostiary.web.bodies import In
+from ostiary.web import cookies, device
+from ostiary.web.bodies import In, LoginIn
 from ostiary.web.call import Answer, B
 from ostiary.web.http import Request
 
@@ -59,6 +59,12 @@ class Call:
     def address(self) -> str:
         """The client's address, canonical."""
         return address(self.request.client)
+
+    @property
+    def device_token(self) -> str:
+        """By what this device may be known from a login before, unread: the body's, or the cookie's."""
+        sent = self.sent.device_token if isinstance(self.sent, LoginIn) else None
+        return sent or cookies.device_token(self.auth.site, self.request)
 
     def device(self, named: str | None = None) -> Device:
         """Return what the client says of itself. In a thread: the first look at a user agent loads many patterns."""

@@ -1,11 +1,12 @@
 """What each page shows, and what its form does. The table is in `table`; what a form changed, another GET shows."""
 
+from ostiary.auth import Issued
 from ostiary.core.access import Principal
 from ostiary.core.session import Carrier
 from ostiary.errors import Invalid
 from ostiary.languages import mark
 from ostiary.web import problem
-from ostiary.web.cookies import clear_cookie, set_cookie
+from ostiary.web.cookies import clear_cookie, held_by_cookie
 from ostiary.web.device import LONGEST_NAME, printable
 from ostiary.web.pages import forms, paths
 from ostiary.web.pages.visit import Shown, Visit
@@ -32,9 +33,10 @@ async def enter(visit: Visit) -> Shown:
     """Log in by password."""
     form, auth = visit.form, visit.auth
     forms.need(form, email=mark("Write your e-mail address."), password=mark("Write your password."))
-    proof = await auth.prove(form["email"], form["password"], ip=visit.address)
-    issued = await auth.login(proof, carrier=Carrier.COOKIE, device=await visit.device())
-    return await _entered(visit, issued.session_token)
+    token = visit.device_token
+    proof = await auth.prove(form["email"], form["password"], ip=visit.address, device_token=token)
+    device = await visit.device()
+    return await _entered(visit, await auth.login(proof, carrier=Carrier.COOKIE, device=device, device_token=token))
 
 
 async def sign_up(visit: Visit) -> Shown:
@@ -51,17 +53,19 @@ async def register(visit: Visit) -> Shown:
         email=form["email"], password=form["password"], name=form["name"], ip=visit.address
     )
     proof = await auth.prove_again(account.user.id, form["password"], ip=visit.address)
-    issued = await auth.login(proof, carrier=Carrier.COOKIE, device=await visit.device())
-    return await _entered(visit, issued.session_token)
+    device = await visit.device()
+    return await _entered(
+        visit, await auth.login(proof, carrier=Carrier.COOKIE, device=device, device_token=visit.device_token)
+    )
 
 
-async def _entered(visit: Visit, session_token: str) -> Shown:
-    """Hand out the cookie. The session that it takes the place of is over."""
+async def _entered(visit: Visit, issued: Issued) -> Shown:
+    """Hand out the cookies. The session that it takes the place of is over."""
     old = await visit.auth.authenticate(visit.request.headers, "GET")
     if isinstance(old, Principal) and old.carrier is Carrier.COOKIE:
         await visit.auth.revoke(old.session_id, actor=old.user_id)
     to = paths.own(visit.form["next"], otherwise=HOME)
-    return Shown(to=to, headers=(set_cookie(visit.auth.site, session_token),))
+    return Shown(to=to, headers=held_by_cookie(visit.auth.site, issued))
 
 
 async def leave(visit: Visit) -> Shown:

@@ -46,6 +46,10 @@ class Pages:
         """Tell whether a path is a page's or a file's."""
         return path in self._pages or path in self._look.served
 
+    def takes(self, path: str, method: str) -> bool:
+        """Tell whether there is a page that takes this method."""
+        return path in self._pages and method in _methods(self._pages[path])
+
     def answer(self, request: Request) -> Response:
         """Answer a request. Whatever goes wrong is a page too."""
         file = self._look.served.get(request.path)

@@ -11,7 +11,7 @@ from ostiary.core.token import make_csrf_token
 from ostiary.errors import Barred
 from ostiary.sync import threads as asyncio
 from ostiary.sync.auth.verbs import Auth
-from ostiary.web import device
+from ostiary.web import cookies, device
 from ostiary.web.http import Request
 
 
@@ -44,6 +44,11 @@ class Visit:
             return ""
         now = self.auth.clock.now()
         return make_csrf_token(self.caller.session_id, key=self.auth.keyring.mac(Purpose.CSRF, now=now))
+
+    @property
+    def device_token(self) -> str:
+        """By what this browser may be known from a login before, unread."""
+        return cookies.device_token(self.auth.site, self.request)
 
     def device(self) -> Device:
         """Return what the browser says of itself. In a thread: the first look at a user agent loads many patterns."""
