@@ -34,7 +34,7 @@ class _Cookie(SecurityBase):
             {
                 "in": APIKeyIn.cookie,
                 "name": "__Host-ostiary",
-                "description": "Set by `POST /auth/login`. On http://localhost it is called `ostiary`.",
+                "description": "Set by a login with `carrier: cookie`. On http://localhost it is called `ostiary`.",
             }
         )
         self.scheme_name = "ostiary-cookie"
@@ -50,7 +50,7 @@ class _Carried(SecurityBase):
     """Shows in the OpenAPI document that a session is held by an access token, or else by its cookie."""
 
     def __init__(self) -> None:
-        self.model = HTTPBearer(bearerFormat="JWT", description="The access token of `POST /auth/login`.")
+        self.model = HTTPBearer(bearerFormat="JWT", description="The access token of a login with `carrier: bearer`.")
         self.scheme_name = "ostiary-bearer"
 
 
@@ -96,7 +96,7 @@ class Requires(_Carried):
 
 
 class Fresh(Requires):
-    """Asks for a session whose user has proved themself within so many minutes. `POST /auth/step-up` renews a proof.
+    """Asks for a session whose user has proved themself within so many minutes. A step-up renews a proof.
 
     It asks who is there, not what they may do: any user can be fresh.
     """

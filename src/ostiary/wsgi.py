@@ -20,6 +20,7 @@ from weakref import WeakMethod
 from ostiary.check import Unsure
 from ostiary.core.access import Requirement
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.mount import PREFIX, Mount
 from ostiary.errors import Barred, OstiaryError
 from ostiary.sync import Auth
 from ostiary.sync.web.metrics import Metrics
@@ -49,11 +50,11 @@ App = Callable[[Environ, Any], Iterable[bytes]]
 class Door:
     """Stands in front of an application. A process that was forked from one that had started starts anew."""
 
-    def __init__(self, app: App, auth: Auth, *, metrics: Metrics | None = None) -> None:
+    def __init__(self, app: App, auth: Auth, *, prefix: str = PREFIX, metrics: Metrics | None = None) -> None:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
-        self._router = Router(auth, metrics=metrics)
+        self._router = Router(auth, mount=Mount(prefix), metrics=metrics)
         self._starting = threading.Lock()
         self._closed = False
         forked = WeakMethod(self._forked)

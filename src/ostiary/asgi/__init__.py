@@ -21,6 +21,7 @@ from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.mount import PREFIX, Mount
 from ostiary.errors import Barred, OstiaryError
 from ostiary.guard import Headers, Unsure
 from ostiary.languages import Language
@@ -61,9 +62,9 @@ _HANDSHAKE = "CONNECT"
 
 
 class Door:
-    """Stands in front of an application. `service` adds the routes of the stand-alone service, `pages` its pages.
+    """Stands in front of an application, and answers everything under `prefix`.
 
-    `pages` is `True`, or the `Look` that they shall have.
+    `service` adds the routes of the stand-alone service, `pages` its pages: `True`, or the `Look` that they shall have.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Door:
         app: App,
         auth: Auth,
         *,
+        prefix: str = PREFIX,
         service: bool = False,
         metrics: Metrics | None = None,
         pages: bool | Look = False,
@@ -79,8 +81,9 @@ class Door:
         self._auth = auth
         self._check = auth.guard.check
         look = pages if isinstance(pages, Look) else Look() if pages else None
-        shown = Pages(auth, look, service=service) if look is not None else None
-        self._router = Router(auth, service=service, metrics=metrics, pages=shown)
+        mount = Mount(prefix)
+        shown = Pages(auth, look, mount=mount, service=service) if look is not None else None
+        self._router = Router(auth, mount=mount, service=service, metrics=metrics, pages=shown)
         self._knows = self._router.knows
         self._ours = self._router.starts
         self._closed = False
