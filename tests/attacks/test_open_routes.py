@@ -205,7 +205,7 @@ async def ask(app: Any, path: str, *, method: str = "GET", root: str = "", kind:
         "path": path,
     }
     scope |= {"raw_path": raw, "root_path": root, "query_string": b"", "headers": [(b"host", b"id.example")]}
-    scope |= {"method": method} if kind == "http" else {"subprotocols": []}
+    scope["method" if kind == "http" else "subprotocols"] = method if kind == "http" else []
     await app({**scope, "client": ("192.0.2.1", 1), "server": ("id.example", 443), "state": {}}, receive, send)
     status: int = said[0].get("status", 403 if said[0]["type"] == "websocket.close" else 0)
     return status

@@ -1,6 +1,7 @@
 """A WebSocket that ends when its session does.
 
-It was let in once and would stay for days; so whoever let it in looks again, from memory, several times within a lease.
+It was let in once and would stay for days; so whoever let it in looks again when something is heard of its session, or
+when the lease has run out and nothing can be heard.
 """
 
 import asyncio
@@ -12,8 +13,6 @@ from ostiary.core.access import Principal
 
 SESSION_OVER = 4401
 """The code that a WebSocket is closed with when its session is over, or may do other things than when it opened."""
-
-_LOOKS_IN_A_LEASE = 8
 
 
 async def attend(app: App, scope: Scope, receive: Receive, send: Send, *, auth: Auth, who: Principal) -> None:
@@ -59,13 +58,24 @@ async def attend(app: App, scope: Scope, receive: Receive, send: Send, *, auth: 
 
 
 async def _until_over(auth: Auth, who: Principal) -> None:
-    """Return when a session is over. Whether it has ended by itself only the store knows: it is asked now and then."""
-    every = auth.policy.lease.total_seconds() / _LOOKS_IN_A_LEASE
+    """Return when a session is over.
+
+    A floor that arrives wakes it, and so do roles and keys. By itself it looks when the lease would have run out, and
+    now and then in the store, for that a session has ended by its own time is known only there.
+    """
+    elapsed = auth.clock.elapsed
     believed = auth.policy.believed.total_seconds()
-    asked_at = auth.clock.elapsed()
-    ask = False
-    while await auth.guard.still(who, ask=ask):
-        await asyncio.sleep(every)
-        ask = auth.clock.elapsed() - asked_at >= believed
-        if ask:
-            asked_at = auth.clock.elapsed()
+    asked_at = elapsed()
+    with auth.floors.watching(who.session_id) as stirred:
+        while True:
+            stirred.clear()
+            now = elapsed()
+            ask = now - asked_at >= believed
+            if not await auth.guard.still(who, ask=ask):
+                return
+            if ask:
+                asked_at = now
+            wake_at = min(auth.floors.fresh_until, asked_at + believed)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wake_at - elapsed()):
+                    await stirred.wait()
