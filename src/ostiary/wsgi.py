@@ -23,7 +23,7 @@ from ostiary.check import Unsure
 from ostiary.core.access import Requirement
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.mount import PREFIX, Mount
-from ostiary.errors import Barred, OstiaryError
+from ostiary.errors import Barred, Misconfigured, OstiaryError
 from ostiary.languages import Language
 from ostiary.sync import Auth
 from ostiary.sync.web.metrics import Metrics
@@ -36,6 +36,7 @@ from ostiary.web.standing import ANYBODY, WHO, current, optional, require
 __all__ = [
     "ANYBODY",
     "App",
+    "AsProblems",
     "Door",
     "Environ",
     "Protected",
@@ -184,6 +185,25 @@ class Protected:
         return app(environ, start_response)
 
 
+class AsProblems:
+    """Answers as a problem what an application lets through: `current`, `require` and the verbs of `auth` raise it.
+
+    An application that answers bit by bit must have asked before the first bit.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Let the application answer."""
+        try:
+            return self._app(environ, start_response)
+        except OstiaryError as error:
+            if isinstance(error, Misconfigured):
+                raise
+            return respond(problem.of(error).response(language(environ)), environ, start_response)
+
+
 def install(
     app: App,
     auth: Auth,
@@ -195,14 +215,16 @@ def install(
     """Put a door in front of an application, and return what is to be served in its place.
 
     Everything asks for a session but the paths in `open`; with `default="open"` nothing does that does not say so
-    itself. Which are open is logged.
+    itself. Which are open is logged. What the application lets through of what `current`, `require` and the verbs of
+    `auth` raise is answered as a problem.
 
     Raises:
         Misconfigured: `open` names what is no path, or anything where everything is open already.
         ValueError: the prefix is no path.
     """
     allowed = opened(default, open)
-    return Door(app if allowed is None else Protected(app, opened=allowed), auth, prefix=prefix)
+    answered = AsProblems(app)
+    return Door(answered if allowed is None else Protected(answered, opened=allowed), auth, prefix=prefix)
 
 
 def language(environ: Environ) -> Language:

@@ -1,7 +1,7 @@
 """A WebSocket is closed when something is heard of its session, not when somebody next looks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -29,6 +29,8 @@ class Talk:
     user: str
     sid: str
     task: "asyncio.Task[None]"
+    waiting: list[int]
+    """How many wait for what comes, at each thing that was said."""
     said: list[dict[str, Any]]
 
     async def closed(self) -> int:
@@ -49,7 +51,7 @@ async def talk(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def talking(house: House, carrier: Carrier, *, roles: list[str] | None = None) -> AsyncIterator[Talk]:
+async def talking(house: House, carrier: Carrier, *, roles: list[str] | None = None) -> AsyncGenerator[Talk]:
     """Open a WebSocket, and let the client go at the end."""
     account = await house.user()
     if roles:
@@ -58,18 +60,28 @@ async def talking(house: House, carrier: Carrier, *, roles: list[str] | None = N
     said: list[dict[str, Any]] = []
     incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     incoming.put_nowait({"type": "websocket.connect"})
+    receiving, waiting = 0, list[int]()
     opened = asyncio.Event()
 
     async def send(message: dict[str, Any]) -> None:
         said.append(message)
+        waiting.append(receiving)
         opened.set()
+
+    async def receive() -> dict[str, Any]:
+        nonlocal receiving
+        receiving += 1
+        try:
+            return await incoming.get()
+        finally:
+            receiving -= 1
 
     headers = [*headers_of(house.auth, issued), (b"origin", house.auth.site.issuer.encode())]
     scope = {"type": "websocket", "path": "/talk", "headers": headers}
-    task = asyncio.create_task(Door(talk, house.auth)(scope, incoming.get, send))  # type: ignore[arg-type]
+    task = asyncio.create_task(Door(talk, house.auth)(scope, receive, send))  # type: ignore[arg-type]
     await opened.wait()
     try:
-        yield Talk(account.user.id, issued.session.id, task, said)
+        yield Talk(account.user.id, issued.session.id, task, waiting, said)
     finally:
         incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await task
@@ -116,6 +128,15 @@ async def test_every_end(town: Town, carrier: Carrier, where: str, end: str) -> 
 
     assert code == 4401
     assert town.here.auth.floors.watched == 0
+
+
+async def test_a_server_that_holds_back(town: Town) -> None:
+    """Nobody waits for what comes any more when the end is said: a server may hold it back until then."""
+    async with talking(town.here, Carrier.COOKIE) as talk:
+        await town.here.auth.revoke(talk.sid, actor="test")
+        code = await talk.closed()
+
+    assert (code, talk.waiting) == (4401, [0, 0])
 
 
 async def test_what_is_nothing_to_it(town: Town) -> None:

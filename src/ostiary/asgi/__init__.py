@@ -14,8 +14,8 @@ import logging
 from collections.abc import Collection
 
 from ostiary.asgi.answers import flow, language, respond
-from ostiary.asgi.refusing import Protected, Requires
-from ostiary.asgi.sockets import SESSION_OVER, attend
+from ostiary.asgi.refusing import AsProblems, Protected, Requires
+from ostiary.asgi.sockets import SESSION_OVER, Attended
 from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
@@ -34,6 +34,7 @@ __all__ = [
     "ANYBODY",
     "SESSION_OVER",
     "App",
+    "AsProblems",
     "Door",
     "Message",
     "Protected",
@@ -122,7 +123,7 @@ class Door:
         who = await self._auth.authenticate(scope["headers"], _HANDSHAKE) if self._auth.started else _UNAVAILABLE
         scope[WHO] = (who, self._auth)
         if isinstance(who, Principal):
-            await attend(self._app, scope, receive, send, auth=self._auth, who=who)
+            await Attended(receive, send, auth=self._auth, who=who).run(self._app, scope)
         else:
             await self._app(scope, receive, send)
 
@@ -220,14 +221,16 @@ def install(
     """Put a door in front of an application, and return what is to be served in its place.
 
     Everything asks for a session but the paths in `open`; with `default="open"` nothing does that does not say so
-    itself. Which are open is logged at the start.
+    itself. Which are open is logged at the start. What the application lets through, raised by `current`,
+    `require` or a verb of `auth`, is answered as a problem.
 
     Raises:
         Misconfigured: `open` names what is no path, or anything where everything is open already.
         ValueError: the prefix is no path.
     """
     allowed = opened(default, open)
-    inside = app if allowed is None else Protected(app, opened=allowed)
+    answered = AsProblems(app)
+    inside = answered if allowed is None else Protected(answered, opened=allowed)
     return Door(inside, auth, prefix=prefix, pages=pages)
 
 

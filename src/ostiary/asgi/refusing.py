@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 from ostiary.asgi.answers import language, respond
-from ostiary.asgi.types import App, Receive, Scope, Send
+from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.core.access import Requirement
-from ostiary.errors import Barred, Misconfigured
+from ostiary.errors import Barred, Misconfigured, OstiaryError
 from ostiary.web import problem
 from ostiary.web.opening import Opened, said
 from ostiary.web.standing import ANYBODY, require
@@ -83,6 +83,29 @@ class Protected:
         """
         log.info(said(self._opened.names if self._routes is None else self._opened.among(self._routes())))
         self._told = True
+
+
+class AsProblems:
+    """Answers as a problem what an application lets through: `current`, `require` and the verbs of `auth` raise it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer. What it has begun to answer is not answered again."""
+        begun = False
+
+        async def overhear(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, overhear)
+        except OstiaryError as error:
+            if begun or isinstance(error, Misconfigured) or scope["type"] == "lifespan":
+                raise
+            await respond(problem.of(error).response(language(scope)), scope, send)
 
 
 def _path(scope: Scope) -> str:

@@ -15,46 +15,61 @@ SESSION_OVER = 4401
 """The code that a WebSocket is closed with when its session is over, or may do other things than when it opened."""
 
 
-async def attend(app: App, scope: Scope, receive: Receive, send: Send, *, auth: Auth, who: Principal) -> None:
-    """Let an application talk until it is done or the session is over. Then it hears that the client has gone."""
-    done = False
+_OVER: Message = {"type": "websocket.disconnect", "code": SESSION_OVER, "reason": "the session is over"}
 
-    async def watch() -> None:
-        nonlocal done
-        await _until_over(auth, who)
-        if not done:
-            done = True
-            with suppress(OSError):  # the client has gone by itself
-                await send({"type": "websocket.close", "code": SESSION_OVER, "reason": "the session is over"})
 
-    watching = asyncio.create_task(watch())
+class Attended:
+    """A WebSocket between a server and an application. It goes on until one of them is done, or the session over."""
 
-    async def hear() -> Message:
-        incoming = asyncio.ensure_future(receive())
+    def __init__(self, receive: Receive, send: Send, *, auth: Auth, who: Principal) -> None:
+        self._receive = receive
+        self._send = send
+        self._over = self._done = False
+        self._incoming: asyncio.Future[Message] | None = None
+        self._watching = asyncio.create_task(self._watch(auth, who))
+
+    async def run(self, app: App, scope: Scope) -> None:
+        """Let an application talk. When the session is over it hears that the client has gone."""
         try:
-            await asyncio.wait((incoming, watching), return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                return {"type": "websocket.disconnect", "code": SESSION_OVER, "reason": "the session is over"}
-            return incoming.result()
+            await app(scope, self._hear, self._say)
         finally:
-            incoming.cancel()
+            if not self._over:
+                self._done = True
+                self._watching.cancel()
+            await asyncio.wait((self._watching,))
 
-    async def say(message: Message) -> None:
-        nonlocal done
+    async def _watch(self, auth: Auth, who: Principal) -> None:
+        await _until_over(auth, who)
+        self._over = True
+        if self._incoming is not None:
+            # A server may hold back what is sent for as long as somebody waits for what comes: granian does.
+            self._incoming.cancel()
+            await asyncio.wait((self._incoming,))
+        if not self._done:
+            self._done = True
+            with suppress(OSError):  # the client has gone by itself
+                await self._send({"type": "websocket.close", "code": SESSION_OVER, "reason": _OVER["reason"]})
+
+    async def _hear(self) -> Message:
+        if not self._over:
+            self._incoming = asyncio.ensure_future(self._receive())
+            try:
+                await asyncio.wait((self._incoming,))
+            finally:
+                self._incoming.cancel()
+            if not self._over:
+                return self._incoming.result()
+        await asyncio.wait((self._watching,))  # whoever hears of the end returns, and then nobody would say why
+        return dict(_OVER)
+
+    async def _say(self, message: Message) -> None:
         closes = message["type"] == "websocket.close"
-        if done and closes:
+        if self._done and closes:
             return  # a framework that hears of the end says it once more
-        if done:
+        if self._done:
             raise OSError("the WebSocket is closed")
-        done = closes
-        await send(message)
-
-    try:
-        await app(scope, hear, say)
-    finally:
-        done = True
-        watching.cancel()
-        await asyncio.wait((watching,))
+        self._done = closes
+        await self._send(message)
 
 
 async def _until_over(auth: Auth, who: Principal) -> None:
