@@ -12,10 +12,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
 from ostiary.errors import Misconfigured, Unavailable
@@ -23,17 +22,10 @@ from ostiary.stores.bell import Bell
 from ostiary.stores.sql import server
 from ostiary.stores.sql.commit import decided
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
-from ostiary.stores.sql.listen import CHANNEL, Listener
+from ostiary.stores.sql.listen import Listener
 from ostiary.stores.sql.place import named
 from ostiary.stores.sql.schema import see_version
-
-POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-
-_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"  # not READ WRITE: that would overrule a read-only server
-
-_READING: Final = 2
-"""Connections that are left to those who read, and so to the follower, however many wait for a row that is held."""
+from ostiary.stores.sql.terms import CHANNEL, GIVEN_UP, POSTGRESQL, READ, READING, WRITE, can_be_sent
 
 Connection = Any
 """A connection of the driver, which has no types."""
@@ -56,7 +48,7 @@ class Opening:
             reset=_nothing,
         )
         self._url = url
-        self._writing = asyncio.Semaphore(max(1, connections - _READING))
+        self._writing = asyncio.Semaphore(max(1, connections - READING))
         self.leaving: set[asyncio.Task[None]] = set()
         """Connections on their way back to the pool."""
 
@@ -94,7 +86,7 @@ class PostgresLink:
         """Run a statement and return what `make` makes of each row."""
         prepared = self._prepared(statement)
         arguments = prepared.arguments(values)
-        if not _can_be_sent(arguments, keeps=prepared.keeps):
+        if not can_be_sent(arguments, keeps=prepared.keeps):
             return []
         found = await self._run(lambda connection: connection.fetch(prepared.text, *arguments))
         return [make(**prepared.row(each)) for each in found]
@@ -110,7 +102,7 @@ class PostgresLink:
         """Run a statement and return how many rows it changed."""
         prepared = self._prepared(statement)
         arguments = prepared.arguments(values)
-        if not _can_be_sent(arguments, keeps=prepared.keeps):
+        if not can_be_sent(arguments, keeps=prepared.keeps):
             return 0
         status: str = await self._run(lambda connection: connection.execute(prepared.text, *arguments))
         return int(status.rpartition(" ")[2])
@@ -119,7 +111,7 @@ class PostgresLink:
         """Run a statement once for each set of values, all of them on one way to the server and back."""
         prepared = self._prepared(statement)
         arguments = [prepared.arguments(each) for each in values]
-        if arguments and all(_can_be_sent(each, keeps=prepared.keeps) for each in arguments):
+        if arguments and all(can_be_sent(each, keeps=prepared.keeps) for each in arguments):
             await self._run(lambda connection: connection.executemany(prepared.text, arguments))
 
     async def hold(self, statement: Statement, **values: object) -> None:
@@ -128,7 +120,7 @@ class PostgresLink:
         if self._writes and key not in self._held:
             prepared = self._prepared(statement)
             arguments = prepared.arguments(values)
-            if _can_be_sent(arguments, keeps=False):
+            if can_be_sent(arguments, keeps=False):
                 await self._run(lambda connection: connection.execute(prepared.text, *arguments))
             self._held.add(key)
 
@@ -143,13 +135,13 @@ class PostgresLink:
         if connection is None:
             return
         if self._failed:
-            raise Unavailable("the store cannot answer: the transaction was given up")
+            raise Unavailable(GIVEN_UP)
         words = f"NOTIFY {CHANNEL}; COMMIT" if self._announced else "COMMIT"
         self._unanswered = True
         with _answering():
             status = await decided(connection.execute(words))
         if status != "COMMIT":
-            raise Unavailable("the store cannot answer: the transaction was given up")
+            raise Unavailable(GIVEN_UP)
         self._connection = None
         await self._opening.pool.release(connection)
 
@@ -184,13 +176,13 @@ class PostgresLink:
 
     async def _run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         if self._failed:
-            raise Unavailable("the store cannot answer: the transaction was given up")
+            raise Unavailable(GIVEN_UP)
         self._failed = self._unanswered = True
         with _answering():
             connection = self._connection
             if connection is None:
                 connection = self._connection = await self._opening.pool.acquire(timeout=self._opening.patience)
-                await connection.execute(_WRITE if self._writes else _READ)
+                await connection.execute(WRITE if self._writes else READ)
             try:
                 result = await work(connection)
             except asyncpg.PostgresError:
@@ -270,23 +262,6 @@ class Postgres:
 
 async def _nothing(_: Connection) -> None:
     """Reset nothing: a connection comes back with no transaction, and we set nothing else on it."""
-
-
-def _can_be_sent(arguments: Sequence[object], *, keeps: bool) -> bool:
-    """Tell whether PostgreSQL has all these texts. What it has not is called by nothing there, and cannot be kept."""
-    for argument in arguments:
-        if isinstance(argument, str) and not argument.isascii():
-            try:
-                argument.encode()
-            except UnicodeEncodeError:
-                if keeps:
-                    raise
-                return False
-        if isinstance(argument, str) and "\0" in argument:
-            if keeps:
-                raise ValueError("a text with a NUL cannot be kept")
-            return False
-    return True
 
 
 @contextmanager
