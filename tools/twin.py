@@ -62,6 +62,7 @@ MODULES: Final = (
 BY_HAND: Final = {
     ("shared", "Shared"): "shared",
     ("core.floor", "Floors"): "floors",
+    ("watched", "Floors"): "floors",
     ("auth.upkeep", "Upkeep"): "background",
     ("auth.upkeep", "_repeat"): "background",
     ("feed.relay", "Relay"): "relay",

@@ -1,6 +1,6 @@
 """The door for FastAPI.
 
-install(app, auth)
+install(app, auth, open=["/", "/docs", "/openapi.json"])
 
 @app.get("/me")
 async def me(who: CurrentPrincipal) -> dict[str, str]: ...
@@ -9,21 +9,60 @@ async def me(who: CurrentPrincipal) -> dict[str, str]: ...
 async def delete_post(id: int) -> None: ...
 """
 
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, FastAPI, routing
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute
 
-from ostiary.asgi import current, require
+from ostiary import starlette
+from ostiary.asgi import current, optional, require
+from ostiary.auth import Auth
 from ostiary.core.access import Principal
-from ostiary.errors import Barred
-from ostiary.starlette import install, named
-from ostiary.web.problem import refusal
+from ostiary.core.mount import PREFIX
+from ostiary.starlette import named, paths
+from ostiary.web.opening import Default
+from ostiary.web.pages import Look
 
 __all__ = ["CurrentPrincipal", "Fresh", "OptionalPrincipal", "Requires", "install"]
+
+
+def install(
+    app: FastAPI,
+    auth: Auth,
+    *,
+    default: Default = "protected",
+    open: Collection[str] = (),  # noqa: A002 - the word for it
+    prefix: str = PREFIX,
+    pages: bool | Look = False,
+) -> None:
+    """Put a door in front of an application, as `ostiary.starlette.install` does.
+
+    FastAPI's own `/docs` and `/openapi.json` are guarded, too, unless they are named.
+
+    Raises:
+        Misconfigured: `open` names what is no path, or anything where everything is open already.
+        ValueError: the prefix is no path.
+    """
+    starlette.install(
+        app, auth, default=default, open=open, prefix=prefix, pages=pages, routes=lambda: _paths(app.routes)
+    )
+
+
+def _paths(routes: Sequence[BaseRoute]) -> Iterator[str]:
+    """Yield the paths of an application. Newer releases keep what a router brings apart, and say where it is."""
+    contexts: Any = getattr(routing, "iter_route_contexts", None)
+    if contexts is None:
+        yield from paths(routes)
+        return
+    for context in contexts(routes):
+        route: BaseRoute = context.original_route
+        own = getattr(route, "path", "") or ""
+        yield from paths([route], under=(context.path or "").removesuffix(own))
 
 
 class _Cookie(SecurityBase):
@@ -34,7 +73,7 @@ class _Cookie(SecurityBase):
             {
                 "in": APIKeyIn.cookie,
                 "name": "__Host-ostiary",
-                "description": "Set by `POST /auth/login`. On http://localhost it is called `ostiary`.",
+                "description": "Set by a login with `carrier: cookie`. On http://localhost it is called `ostiary`.",
             }
         )
         self.scheme_name = "ostiary-cookie"
@@ -50,7 +89,7 @@ class _Carried(SecurityBase):
     """Shows in the OpenAPI document that a session is held by an access token, or else by its cookie."""
 
     def __init__(self) -> None:
-        self.model = HTTPBearer(bearerFormat="JWT", description="The access token of `POST /auth/login`.")
+        self.model = HTTPBearer(bearerFormat="JWT", description="The access token of a login with `carrier: bearer`.")
         self.scheme_name = "ostiary-bearer"
 
 
@@ -63,12 +102,7 @@ class _Session(_Carried):
 class _Anybody(_Carried):
     async def __call__(self, connection: HTTPConnection, _: _ByCookie) -> Principal | None:
         """Return who is asking, or `None`. A request that was not meant, or that nobody can judge now, is refused."""
-        try:
-            return current(connection.scope)
-        except Barred as barred:
-            if refusal(barred.reason).row.status == 401:
-                return None
-            raise
+        return optional(connection.scope)
 
 
 class Requires(_Carried):
@@ -96,7 +130,7 @@ class Requires(_Carried):
 
 
 class Fresh(Requires):
-    """Asks for a session whose user has proved themself within so many minutes. `POST /auth/step-up` renews a proof.
+    """Asks for a session whose user has proved themself within so many minutes. A step-up renews a proof.
 
     It asks who is there, not what they may do: any user can be fresh.
     """

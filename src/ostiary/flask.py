@@ -1,6 +1,6 @@
 """The door for Flask.
 
-install(app, auth)
+install(app, auth, open=["/", "/public/*"])
 
 @app.get("/me")
 @authenticated
@@ -19,16 +19,18 @@ import logging
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import wraps
-from typing import Literal, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 from flask import Flask, Response, request
 from werkzeug.local import LocalProxy
 
 from ostiary.core.access import Principal, Requirement
-from ostiary.errors import Barred, Misconfigured, OstiaryError
+from ostiary.core.mount import PREFIX
+from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.sync import Auth
 from ostiary.web import problem
-from ostiary.wsgi import ANYBODY, Door, current, require
+from ostiary.web.opening import Default, Opened, opened, said
+from ostiary.wsgi import ANYBODY, Door, current, language, optional, path, require
 
 __all__ = ["authenticated", "current_principal", "install", "optional_principal", "requires"]
 
@@ -45,46 +47,54 @@ def install(
     app: Flask,
     auth: Auth,
     *,
-    default: Literal["open", "protected"] = "protected",
+    default: Default = "protected",
     open: Collection[str] = (),  # noqa: A002 - the word for it
+    prefix: str = PREFIX,
 ) -> Door:
     """Put the door in front of an application.
 
-    Everything asks for a session but the endpoints in `open`, which are named as `url_for` names them; with
-    `default="open"` nothing does that does not say so itself. Which are open is logged at the first request.
+    Everything asks for a session but what is in `open`: paths, and endpoints as `url_for` names them. With
+    `default="open"` nothing does that does not say so itself. Which are open is logged at the first request, and a name
+    that is of no route is an error then.
 
     Raises:
-        Misconfigured: `open` names endpoints, and everything is open already.
+        Misconfigured: `open` names what is no path, or anything where everything is open already.
+        ValueError: the prefix is no path.
     """
-    if default == "open" and open:
-        raise Misconfigured('with default="open" every endpoint is open: name none')
-    door = Door(app.wsgi_app, auth)
+    endpoints = frozenset(name for name in open if "/" not in name)
+    allowed = opened(default, [*open] if default == "open" else [name for name in open if name not in endpoints])
+    door = Door(app.wsgi_app, auth, prefix=prefix)
     app.wsgi_app = door  # type: ignore[method-assign]
     app.register_error_handler(OstiaryError, _refused)
-    if default == "protected":
-        _protect(app, frozenset(open))
+    if allowed is not None:
+        _protect(app, allowed, endpoints)
     return door
 
 
-def _protect(app: Flask, opened: frozenset[str]) -> None:
+def _protect(app: Flask, allowed: Opened, endpoints: frozenset[str]) -> None:
     told: list[bool] = []
 
     @app.before_request
     def ask_for_a_session() -> None:  # pyright: ignore[reportUnusedFunction] - its decorator uses it
         if not told:
+            _tell(app, allowed, endpoints)
             told.append(True)
-            _tell(app, opened)
-        if request.endpoint not in opened:
+        if request.endpoint not in endpoints and path(request.environ) not in allowed:
             require(request.environ, ANYBODY)
 
 
-def _tell(app: Flask, opened: frozenset[str]) -> None:
-    """Say which routes are open, and which names are of none: a route that was renamed is not open any more."""
-    routes = sorted(rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in opened)
-    log.info("open to everybody: %s", ", ".join(routes) or "nothing")
-    unknown = opened - {rule.endpoint for rule in app.url_map.iter_rules()}
+def _tell(app: Flask, allowed: Opened, endpoints: frozenset[str]) -> None:
+    """Say which routes are open.
+
+    Raises:
+        Misconfigured: a name is of none. A view that was renamed is not open any more, and somebody must hear of it.
+    """
+    rules = list(app.url_map.iter_rules())
+    unknown = endpoints - {rule.endpoint for rule in rules}
     if unknown:
-        log.warning("no such endpoint, so nothing is open by it: %s", ", ".join(sorted(unknown)))
+        raise Misconfigured(f"`open` names what is no endpoint of this application: {', '.join(sorted(unknown))}")
+    found = allowed.among(rule.rule for rule in rules)
+    log.info(said(sorted({*found, *(rule.rule for rule in rules if rule.endpoint in endpoints)})))
 
 
 def optional_principal() -> Principal | None:
@@ -93,12 +103,7 @@ def optional_principal() -> Principal | None:
     Raises:
         Barred: the request was not meant, or nobody can judge it now.
     """
-    try:
-        return current(request.environ)
-    except Barred as barred:
-        if problem.refusal(barred.reason).row.status == 401:
-            return None
-        raise
+    return optional(request.environ)
 
 
 def authenticated(view: Callable[P, R]) -> Callable[P, R]:
@@ -110,6 +115,8 @@ def requires(
     *,
     role: str | None = None,
     permission: str | None = None,
+    scope: str | None = None,
+    aal: int | None = None,
     fresh: timedelta | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Ask for a session that meets a requirement before a view. Everything named is required together.
@@ -117,9 +124,9 @@ def requires(
     Raises:
         ValueError: nothing is named. `authenticated` asks for a session alone.
     """
-    requirement = Requirement(role=role, permission=permission, fresh=fresh)
+    requirement = Requirement(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
     if requirement == ANYBODY:
-        raise ValueError("name a role, a permission or a freshness; for a session alone use @authenticated")
+        raise ValueError("name a role, a permission, a scope, an assurance level or a freshness; or use @authenticated")
     return lambda view: _guarded(view, requirement)
 
 
@@ -133,6 +140,8 @@ def _guarded(view: Callable[P, R], requirement: Requirement) -> Callable[P, R]:
 
 
 def _refused(error: OstiaryError) -> Response:
-    response = problem.of(error).response()
+    if isinstance(error, Misconfigured):
+        raise error
+    response = problem.of(error).response(language(request.environ))
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
     return Response(response.body, response.status, headers)

@@ -6,16 +6,17 @@ async def me(who: CurrentPrincipal) -> dict[str, str]: ...
 @delete("/posts/{id:int}", guards=[requires(role="editor", fresh=timedelta(minutes=5))])
 async def delete_post(id: int) -> None: ...
 
-app = Door(Litestar([me, delete_post], plugins=[Ostiary()]), auth)
+app = install(Litestar([me, delete_post], plugins=[Ostiary()]), auth, open=["/", "/public/*"])
 
 The door stands around the whole application, so that it answers `/auth/*`, which Litestar does not route. `who` and
 `visitor` are dependencies that the plugin provides; their names count.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from datetime import timedelta
 from typing import Any, TypeAlias, cast
 
+from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection, Request
 from litestar.di import NamedDependency, Provide
@@ -23,14 +24,19 @@ from litestar.exceptions import WebSocketException
 from litestar.handlers import BaseRouteHandler
 from litestar.plugins import InitPlugin
 from litestar.response import Response
+from litestar.routes import ASGIRoute
 from litestar.types import Scope
 
-from ostiary.asgi import ANYBODY, SESSION_OVER, Door, require
+from ostiary.asgi import ANYBODY, SESSION_OVER, App, Door, Protected, language, optional, require
+from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
+from ostiary.core.mount import PREFIX
 from ostiary.errors import Barred, Misconfigured, OstiaryError
 from ostiary.web import problem
+from ostiary.web.opening import Default, opened
+from ostiary.web.pages import Look
 
-__all__ = ["CurrentPrincipal", "Door", "OptionalPrincipal", "Ostiary", "requires"]
+__all__ = ["CurrentPrincipal", "Door", "OptionalPrincipal", "Ostiary", "install", "requires"]
 
 CurrentPrincipal = NamedDependency[Principal]
 """Who is asking, by cookie or by token: the dependency `who`. Nobody else gets in."""
@@ -39,6 +45,36 @@ OptionalPrincipal = NamedDependency[Principal | None]
 """Who is asking, or `None` for who shows no session, or one that is over: the dependency `visitor`."""
 
 _Connection: TypeAlias = "ASGIConnection[Any, Any, Any, Any]"
+
+
+def install(
+    app: Litestar,
+    auth: Auth,
+    *,
+    default: Default = "protected",
+    open: Collection[str] = (),  # noqa: A002 - the word for it
+    prefix: str = PREFIX,
+    pages: bool | Look = False,
+) -> Door:
+    """Put a door in front of an application, and return what is to be served in its place.
+
+    Everything asks for a session but the paths in `open`; with `default="open"` nothing does that does not say so
+    itself. Which are open is logged at the start, and a name that is of no route is an error then.
+
+    Raises:
+        Misconfigured: `open` names what is no path, or anything where everything is open already.
+        ValueError: the prefix is no path.
+    """
+    allowed = opened(default, open)
+    asgi = cast("App", app)
+    inside = asgi if allowed is None else Protected(asgi, opened=allowed, routes=lambda: _paths(app))
+    return Door(inside, auth, prefix=prefix, pages=pages)
+
+
+def _paths(app: Litestar) -> Iterator[str]:
+    for route in app.routes:
+        is_mount = isinstance(route, ASGIRoute) and route.route_handler.is_mount
+        yield f"{route.path.rstrip('/')}/{{path:path}}" if is_mount else route.path
 
 
 class Ostiary(InitPlugin):
@@ -75,12 +111,7 @@ def _who(scope: Scope) -> Principal:
 
 
 def _visitor(scope: Scope) -> Principal | None:
-    try:
-        return require(_mapping(scope), ANYBODY)
-    except Barred as barred:
-        if problem.of(barred).row.status == 401:
-            return None
-        raise
+    return optional(_mapping(scope))
 
 
 def _require(scope: Scope, requirement: Requirement) -> Principal:
@@ -94,10 +125,10 @@ def _require(scope: Scope, requirement: Requirement) -> Principal:
         raise
 
 
-def _refuse(_: "Request[Any, Any, Any]", error: OstiaryError) -> Response[bytes]:
+def _refuse(request: "Request[Any, Any, Any]", error: OstiaryError) -> Response[bytes]:
     if isinstance(error, Misconfigured):
         raise error
-    answer = problem.of(error).response()
+    answer = problem.of(error).response(language(_mapping(request.scope)))
     headers = {name.decode(): value.decode() for name, value in answer.headers if name != b"content-type"}
     return Response(answer.body, status_code=answer.status, headers=headers, media_type=problem.MEDIA_TYPE)
 

@@ -17,6 +17,7 @@ from contextlib import aclosing, asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from ostiary.core.mount import Mount
 from ostiary.core.site import Site
 from ostiary.errors import Misconfigured, Unavailable
 
@@ -27,18 +28,19 @@ _KEY = re.compile(r"osv1[A-Za-z0-9._~-]{1,200}")
 
 
 class Origin:
-    """Another service. It is opened in the event loop that reads from it.
+    """Another service, and where its routes are. It is opened in the event loop that reads from it.
 
     Raises:
         Misconfigured: the key is none, or the client for HTTP is not installed.
     """
 
-    def __init__(self, site: Site, *, key: str | None = None) -> None:
+    def __init__(self, site: Site, *, mount: Mount | None = None, key: str | None = None) -> None:
         if find_spec("httpx") is None:
             raise Misconfigured("install ostiary[verify]: it brings the client for HTTP")
         if key is not None and _KEY.fullmatch(key) is None:
             raise Misconfigured("the verifier's key is not one: it begins with osv1")
         self.name = site.issuer
+        self._at = (mount or Mount()).at
         self._secure = site.secure
         self._headers = {"accept-encoding": "identity", "user-agent": "ostiary"}
         if key is not None:
@@ -64,7 +66,7 @@ class Origin:
             await client.aclose()
 
     async def get(self, path: str, *, within: float, most: int) -> bytes:
-        """Return what stands there. `within` are seconds for the whole answer, `most` its largest size in bytes.
+        """Return what a route answers. `within` are seconds for the whole answer, `most` its largest size in bytes.
 
         Raises:
             Unavailable: nothing usable came in time.
@@ -95,7 +97,7 @@ class Origin:
             raise Unavailable(f"nobody reads from {self.name} now")
         try:
             async with asyncio.timeout(within):
-                request = self._client.build_request("GET", path, headers=headers)
+                request = self._client.build_request("GET", self._at(path), headers=headers)
                 response = await self._client.send(request, stream=True)
             async with aclosing(response):
                 self._expect(response, path)

@@ -1,6 +1,6 @@
 """The door for Starlette.
 
-install(app, auth)
+install(app, auth, open=["/", "/public/*"])
 
 @requires(role="editor")
 async def page(request: Request) -> Response:
@@ -9,38 +9,77 @@ async def page(request: Request) -> Response:
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
-from ostiary.asgi import ANYBODY, Door, current, language, require, respond
+from ostiary.asgi import ANYBODY, Door, Protected, current, language, optional, require, respond
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
+from ostiary.core.mount import PREFIX
 from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.web import http, problem
+from ostiary.web.opening import Default, opened
 from ostiary.web.pages import Look
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-def install(app: Starlette, auth: Auth, *, pages: bool | Look = False) -> None:
+def install(
+    app: Starlette,
+    auth: Auth,
+    *,
+    default: Default = "protected",
+    open: Collection[str] = (),  # noqa: A002 - the word for it
+    prefix: str = PREFIX,
+    pages: bool | Look = False,
+    routes: Callable[[], Iterable[str]] | None = None,
+) -> None:
     """Put a door in front of an application: `/auth/*`, the key set, and who is asking. Once, before it starts.
 
+    Everything asks for a session but the paths in `open`; with `default="open"` nothing does that does not say so
+    itself. Which are open is logged at the start, and a name that is of no route is an error then.
+
     With `pages`, people can sign in and look after their account there, too. What is refused, by the door or by a verb
-    of `auth` in an endpoint, is answered as a problem.
+    of `auth` in an endpoint, is answered as a problem. `routes` are the application's, where it has other ones than
+    Starlette knows of.
+
+    Raises:
+        Misconfigured: `open` names what is no path, or anything where everything is open already.
+        ValueError: the prefix is no path.
     """
-    app.add_middleware(Door, auth=auth, pages=pages)
+    allowed = opened(default, open)
+    if allowed is not None:
+        app.add_middleware(Protected, opened=allowed, routes=routes or (lambda: paths(app.routes)))
+    app.add_middleware(Door, auth=auth, prefix=prefix, pages=pages)
     app.add_exception_handler(OstiaryError, refuse)
 
 
 def current_principal(connection: HTTPConnection) -> Principal:
     """Return who is asking. Otherwise the request is refused."""
     return current(connection.scope)
+
+
+def optional_principal(connection: HTTPConnection) -> Principal | None:
+    """Return who is asking, or `None` for a visitor: who shows no session, or one that is over."""
+    return optional(connection.scope)
+
+
+def paths(routes: Iterable[BaseRoute], *, under: str = "") -> Iterator[str]:
+    """Yield the paths that routes lead from, those of mounted applications included."""
+    for route in routes:
+        path = under + getattr(route, "path", "")
+        inner: Iterable[BaseRoute] = getattr(route, "routes", None) or ()
+        if inner:
+            yield from paths(inner, under=path)
+        else:
+            yield f"{path}/{{path:path}}" if isinstance(route, Mount) else path
 
 
 def requires(

@@ -1,34 +1,55 @@
 """The plain WSGI door: put it around any WSGI application.
 
-    app = Door(app, auth)
+    app = install(app, auth, open=["/", "/public/*"])
 
 It starts the `Auth` of `ostiary.sync` at the first request, in each process that serves, and answers `/auth/*` and the
-key set. Of every other request it says who is asking: `current(environ)`. Saying is all it does; `Requires` refuses.
+key set. Of every other request it says who is asking: `current(environ)`, `optional(environ)`. Saying is all that the
+`Door` itself does; `Protected` and `Requires` refuse.
 """
 
 import atexit
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Protocol
 from weakref import WeakMethod
 
+from ostiary import languages
 from ostiary.check import Unsure
 from ostiary.core.access import Requirement
 from ostiary.core.decision import Denied, Reason
-from ostiary.errors import Barred, OstiaryError
+from ostiary.core.mount import PREFIX, Mount
+from ostiary.errors import Barred, Misconfigured, OstiaryError
+from ostiary.languages import Language
 from ostiary.sync import Auth
 from ostiary.sync.web.metrics import Metrics
 from ostiary.sync.web.router import Router
 from ostiary.web import problem
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
-from ostiary.web.standing import ANYBODY, WHO, current, require
+from ostiary.web.opening import Default, Opened, opened, said
+from ostiary.web.standing import ANYBODY, WHO, current, optional, require
 
-__all__ = ["ANYBODY", "App", "Door", "Environ", "Requires", "StartResponse", "current", "require", "respond"]
+__all__ = [
+    "ANYBODY",
+    "App",
+    "AsProblems",
+    "Door",
+    "Environ",
+    "Protected",
+    "Requires",
+    "StartResponse",
+    "current",
+    "install",
+    "language",
+    "optional",
+    "path",
+    "require",
+    "respond",
+]
 
 log = logging.getLogger("ostiary.wsgi")
 
@@ -49,11 +70,11 @@ App = Callable[[Environ, Any], Iterable[bytes]]
 class Door:
     """Stands in front of an application. A process that was forked from one that had started starts anew."""
 
-    def __init__(self, app: App, auth: Auth, *, metrics: Metrics | None = None) -> None:
+    def __init__(self, app: App, auth: Auth, *, prefix: str = PREFIX, metrics: Metrics | None = None) -> None:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
-        self._router = Router(auth, metrics=metrics)
+        self._router = Router(auth, mount=Mount(prefix), metrics=metrics)
         self._starting = threading.Lock()
         self._closed = False
         forked = WeakMethod(self._forked)
@@ -67,9 +88,9 @@ class Door:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer what is ours; else say who is asking and let the application answer."""
-        path = _path(environ)
-        if path.startswith(self._router.starts) and self._router.knows(path):
-            return self._answer(path, environ, start_response)
+        asked = path(environ)
+        if asked.startswith(self._router.starts) and self._router.knows(asked):
+            return self._answer(asked, environ, start_response)
         headers, method = _headers(environ), environ["REQUEST_METHOD"]
         if self._auth.started or self._is_started():
             answer = self._check(headers, method)
@@ -127,10 +148,17 @@ class Requires:
     """
 
     def __init__(
-        self, app: App, *, role: str | None = None, permission: str | None = None, fresh: timedelta | None = None
+        self,
+        app: App,
+        *,
+        role: str | None = None,
+        permission: str | None = None,
+        scope: str | None = None,
+        aal: int | None = None,
+        fresh: timedelta | None = None,
     ) -> None:
         self._app = app
-        requirement = Requirement(role=role, permission=permission, fresh=fresh)
+        requirement = Requirement(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
         self._requirement = ANYBODY if requirement == ANYBODY else requirement
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -138,8 +166,70 @@ class Requires:
         try:
             require(environ, self._requirement)
         except Barred as barred:
-            return respond(problem.of(barred).response(), environ, start_response)
+            return respond(problem.of(barred).response(language(environ)), environ, start_response)
         return self._app(environ, start_response)
+
+
+class Protected:
+    """Lets through only who has a session, but for what is open. It needs a `Door` in front of it."""
+
+    def __init__(self, app: App, *, opened: Opened) -> None:
+        self._app = app
+        self._guarded = Requires(app)
+        self._opened = opened
+        log.info(said(opened.names))
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Refuse with a problem, or let the request through."""
+        app = self._app if path(environ) in self._opened else self._guarded
+        return app(environ, start_response)
+
+
+class AsProblems:
+    """Answers as a problem what an application lets through: `current`, `require` and the verbs of `auth` raise it.
+
+    An application that answers bit by bit must have asked before the first bit.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Let the application answer."""
+        try:
+            return self._app(environ, start_response)
+        except OstiaryError as error:
+            if isinstance(error, Misconfigured):
+                raise
+            return respond(problem.of(error).response(language(environ)), environ, start_response)
+
+
+def install(
+    app: App,
+    auth: Auth,
+    *,
+    default: Default = "protected",
+    open: Collection[str] = (),  # noqa: A002 - the word for it
+    prefix: str = PREFIX,
+) -> Door:
+    """Put a door in front of an application, and return what is to be served in its place.
+
+    Everything asks for a session but the paths in `open`; with `default="open"` nothing does that does not say so
+    itself. Which are open is logged. What the application lets through of what `current`, `require` and the verbs of
+    `auth` raise is answered as a problem.
+
+    Raises:
+        Misconfigured: `open` names what is no path, or anything where everything is open already.
+        ValueError: the prefix is no path.
+    """
+    allowed = opened(default, open)
+    answered = AsProblems(app)
+    return Door(answered if allowed is None else Protected(answered, opened=allowed), auth, prefix=prefix)
+
+
+def language(environ: Environ) -> Language:
+    """Return the language that the client of a request asks for."""
+    return languages.of(environ.get("HTTP_ACCEPT_LANGUAGE"))
 
 
 def respond(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -151,10 +241,10 @@ def respond(response: Response, environ: Environ, start_response: StartResponse)
     return () if environ["REQUEST_METHOD"] == "HEAD" else (response.body,)
 
 
-def _path(environ: Environ) -> str:
+def path(environ: Environ) -> str:
     """Return the path as it was meant. WSGI hands on the bytes of a text in letters of their own."""
-    path: str = environ.get("PATH_INFO", "")
-    return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
+    text: str = environ.get("PATH_INFO", "")
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
 def _headers(environ: Environ) -> tuple[Header, ...]:

@@ -60,7 +60,7 @@ def client(house: House) -> Iterator[TestClient]:
             Mount("/below", routes=[Route("/method", Method)]),
         ]
     )
-    install(app, house.auth)
+    install(app, house.auth, open=["/broken"])
     with TestClient(app, base_url=ISSUER) as client:
         yield client
 

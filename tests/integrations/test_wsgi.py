@@ -157,14 +157,16 @@ def test_flask_guards_everything_but_what_is_named(stopped: Auth, caplog: pytest
     assert "open to everybody: /" in caplog.text
 
 
-def test_flask_says_when_an_open_endpoint_is_none(stopped: Auth, caplog: pytest.LogCaptureFixture) -> None:
-    """A view that was renamed is closed, not open under its old name."""
+@pytest.mark.parametrize("name", ["front", "/front", "/public/*"])
+def test_flask_says_when_an_open_name_is_none(stopped: Auth, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """Where a view was renamed nothing is answered, until the list of what is open says so, too."""
     app = Flask("renamed")
-    install(app, stopped, open=["front"])
+    install(app, stopped, open=["static", name])
     with client_of(app) as client:
-        client.get("/")
+        answers = [client.get(path).status_code for path in ("/", "/static/x")]
 
-    assert "no such endpoint, so nothing is open by it: front" in caplog.text
+    assert answers == [500, 500]
+    assert f"of this application: {name}" in caplog.text
 
 
 def test_flask_asks_for_a_role(stopped: Auth) -> None:
@@ -202,7 +204,7 @@ def test_flask_refuses_to_be_asked_for_nothing(stopped: Auth) -> None:
     """A guard that asks for nothing, and a list that changes nothing, are mistakes."""
     with pytest.raises(ValueError, match="name a role"):
         requires()
-    with pytest.raises(Misconfigured, match="every endpoint is open"):
+    with pytest.raises(Misconfigured, match="everything is open"):
         install(Flask("open"), stopped, default="open", open=["front"])
 
 

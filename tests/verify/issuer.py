@@ -32,6 +32,7 @@ class Issuer:
     """What the service knows, and how it behaves. `instead` holds other answers than the right ones, by path."""
 
     port: int = 0
+    prefix: str = "/auth"
     key: SignatureKey = field(default_factory=lambda: signature_key("es256"))
     incarnation: str = "one"
     changes: list[FloorOut | DocumentOut] = field(default_factory=list)
@@ -113,6 +114,7 @@ class Issuer:
                 path = request.split(" ")[1]
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
                 self.asked[path] += 1
+                path = path.replace(self.prefix, "/auth", 1)
                 self.authorizations.add(headers.get("authorization", ""))
                 if path in self.instead:
                     await self.instead[path](writer)

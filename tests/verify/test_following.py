@@ -31,6 +31,21 @@ async def test_a_head_beyond_the_view(issuer: Issuer, verifier: Verifier) -> Non
     assert verifier.lag.entries == 0
 
 
+async def test_elsewhere() -> None:
+    """A service whose routes are under another prefix is followed there, and asked nowhere else."""
+    async with (
+        serving(Issuer(prefix="/api/people")) as issuer,
+        Verifier(issuer.url, audience=AUDIENCE, key=KEY, prefix="/api/people") as verifier,
+    ):
+        token = issuer.token()
+        await until(lambda: outcome(verifier, token) == "in")
+        issuer.revoke()
+        await until(lambda: outcome(verifier, token) is Reason.REVOKED)
+        asked = {path.rpartition("/feed")[0] for path in issuer.asked}
+
+    assert asked == {"/api/people"}
+
+
 async def test_a_head_that_was_waited_for(issuer: Issuer, verifier: Verifier) -> None:
     """A head that was beyond the view renews as soon as the stream has brought all up to it: no other need be asked."""
     issuer.is_mute = True

@@ -1,49 +1,52 @@
 """The plain ASGI door: put it around any ASGI application.
 
-    app = Door(app, auth)
+    app = install(app, auth, open=["/", "/public/*"])
 
 It starts and stops the `Auth` with the application, answers `/auth/*` and the key set, and says of every other request
-who is asking: `current(scope)`. Saying is all it does; `Requires` refuses.
+who is asking: `current(scope)`, `optional(scope)`. Saying is all that the `Door` itself does; `Protected` and
+`Requires` refuse.
 
 A WebSocket that was opened with a session is closed with code 4401 when that is over. A long response may ask
 `await alive(scope)`.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import suppress
-from datetime import timedelta
+from collections.abc import Collection
 
-from ostiary import languages
-from ostiary.asgi.sockets import SESSION_OVER, attend
+from ostiary.asgi.answers import flow, language, respond
+from ostiary.asgi.refusing import AsProblems, Protected, Requires
+from ostiary.asgi.sockets import SESSION_OVER, Attended
 from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.auth import Auth
-from ostiary.core.access import Principal, Requirement
+from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
-from ostiary.errors import Barred, OstiaryError
+from ostiary.core.mount import PREFIX, Mount
+from ostiary.errors import OstiaryError
 from ostiary.guard import Headers, Unsure
-from ostiary.languages import Language
-from ostiary.web import problem
-from ostiary.web.http import LARGEST_BODY, Request, Response
+from ostiary.web.http import LARGEST_BODY, Request
 from ostiary.web.metrics import Metrics
+from ostiary.web.opening import Default, opened
 from ostiary.web.pages import Look, Pages
 from ostiary.web.router import Router
-from ostiary.web.standing import ANYBODY, WHO, current, require
+from ostiary.web.standing import ANYBODY, WHO, current, optional, require
 
 __all__ = [
     "ANYBODY",
     "SESSION_OVER",
     "App",
+    "AsProblems",
     "Door",
     "Message",
+    "Protected",
     "Receive",
     "Requires",
     "Scope",
     "Send",
     "alive",
     "current",
+    "install",
     "language",
+    "optional",
     "require",
     "respond",
 ]
@@ -53,17 +56,14 @@ log = logging.getLogger("ostiary.asgi")
 
 _UNAVAILABLE = Denied(Reason.UNAVAILABLE)
 
-_TAKEN_IN_WITHIN = 5.0
-"""Seconds that a client may take for one chunk of a stream. Who is slower comes again and goes on where it was."""
-
 _HANDSHAKE = "CONNECT"
 """The method a WebSocket's handshake is judged as: a page of another site can open one, so it must have been meant."""
 
 
 class Door:
-    """Stands in front of an application. `service` adds the routes of the stand-alone service, `pages` its pages.
+    """Stands in front of an application, and answers everything under `prefix`.
 
-    `pages` is `True`, or the `Look` that they shall have.
+    `service` adds the routes of the stand-alone service, `pages` its pages: `True`, or the `Look` that they shall have.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Door:
         app: App,
         auth: Auth,
         *,
+        prefix: str = PREFIX,
         service: bool = False,
         metrics: Metrics | None = None,
         pages: bool | Look = False,
@@ -79,8 +80,9 @@ class Door:
         self._auth = auth
         self._check = auth.guard.check
         look = pages if isinstance(pages, Look) else Look() if pages else None
-        shown = Pages(auth, look, service=service) if look is not None else None
-        self._router = Router(auth, service=service, metrics=metrics, pages=shown)
+        mount = Mount(prefix)
+        shown = Pages(auth, look, mount=mount, service=service) if look is not None else None
+        self._router = Router(auth, mount=mount, service=service, metrics=metrics, pages=shown)
         self._knows = self._router.knows
         self._ours = self._router.starts
         self._closed = False
@@ -121,7 +123,7 @@ class Door:
         who = await self._auth.authenticate(scope["headers"], _HANDSHAKE) if self._auth.started else _UNAVAILABLE
         scope[WHO] = (who, self._auth)
         if isinstance(who, Principal):
-            await attend(self._app, scope, receive, send, auth=self._auth, who=who)
+            await Attended(receive, send, auth=self._auth, who=who).run(self._app, scope)
         else:
             await self._app(scope, receive, send)
 
@@ -160,7 +162,7 @@ class Door:
         if response.stream is None:
             await respond(response, scope, send)
         else:
-            await _flow(response, response.stream, scope, receive, send)
+            await flow(response, response.stream, scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- life
 
@@ -207,34 +209,29 @@ class Door:
         await self._auth.stop()
 
 
-class Requires:
-    """Lets through to an application only who meets a requirement. It needs a `Door` in front of it.
+def install(
+    app: App,
+    auth: Auth,
+    *,
+    default: Default = "protected",
+    open: Collection[str] = (),  # noqa: A002 - the word for it
+    prefix: str = PREFIX,
+    pages: bool | Look = False,
+) -> Door:
+    """Put a door in front of an application, and return what is to be served in its place.
 
-    With nothing named it asks for a session and nothing more.
+    Everything asks for a session but the paths in `open`; with `default="open"` nothing does that does not say so
+    itself. Which are open is logged at the start. What the application lets through, raised by `current`,
+    `require` or a verb of `auth`, is answered as a problem.
+
+    Raises:
+        Misconfigured: `open` names what is no path, or anything where everything is open already.
+        ValueError: the prefix is no path.
     """
-
-    def __init__(
-        self,
-        app: App,
-        *,
-        role: str | None = None,
-        permission: str | None = None,
-        scope: str | None = None,
-        aal: int | None = None,
-        fresh: timedelta | None = None,
-    ) -> None:
-        self._app = app
-        requirement = Requirement(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
-        self._requirement = ANYBODY if requirement == ANYBODY else requirement
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Refuse with a problem, or let the request through. No coroutine of its own stands in the way of a yes."""
-        if scope["type"] in ("http", "websocket"):
-            try:
-                require(scope, self._requirement)
-            except Barred as barred:
-                return respond(problem.of(barred).response(language(scope)), scope, send)
-        return self._app(scope, receive, send)
+    allowed = opened(default, open)
+    answered = AsProblems(app)
+    inside = answered if allowed is None else Protected(answered, opened=allowed)
+    return Door(inside, auth, prefix=prefix, pages=pages)
 
 
 async def alive(scope: Scope) -> bool:
@@ -249,62 +246,6 @@ async def alive(scope: Scope) -> bool:
     who = current(scope)
     auth: Auth = scope[WHO][1]
     return await auth.guard.still(who)
-
-
-def language(scope: Scope) -> Language:
-    """Return the language that the client of a request asks for."""
-    wished = [value for name, value in scope["headers"] if name == b"accept-language"]
-    return languages.of(wished[0].decode("latin-1") if len(wished) == 1 else None)
-
-
-async def respond(response: Response, scope: Scope, send: Send) -> None:
-    """Send a response. To a WebSocket that is not open yet it is the answer to its handshake."""
-    prefix = "http.response"
-    if scope["type"] == "websocket":
-        if "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        prefix = "websocket.http.response"
-    headers = list(response.headers)
-    if response.status != 204:
-        headers.append((b"content-length", str(len(response.body)).encode()))
-    body = b"" if scope.get("method") == "HEAD" else response.body
-    with suppress(OSError):  # the client has gone
-        await send({"type": f"{prefix}.start", "status": response.status, "headers": headers})
-        await send({"type": f"{prefix}.body", "body": body})
-
-
-async def _flow(response: Response, stream: AsyncGenerator[bytes], scope: Scope, receive: Receive, send: Send) -> None:
-    """Send a response that goes on until it ends, or until the client has gone or takes nothing in."""
-
-    async def say(what: str, **more: object) -> None:
-        async with asyncio.timeout(_TAKEN_IN_WITHIN):
-            await send({"type": f"http.response.{what}", **more})
-
-    async def sending() -> None:
-        await say("start", status=response.status, headers=list(response.headers))
-        if scope["method"] != "HEAD":
-            async for chunk in stream:
-                await say("body", body=chunk, more_body=True)
-                await asyncio.sleep(0)  # a server that need not wait gives nobody else a turn
-        await say("body")
-
-    tasks = [asyncio.create_task(sending()), asyncio.create_task(_gone(receive))]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        sent, _ = await asyncio.gather(*tasks, return_exceptions=True)
-        await stream.aclose()
-    if isinstance(sent, Exception) and not isinstance(sent, OSError):  # a time-out is an OSError, too
-        raise sent
-
-
-async def _gone(receive: Receive) -> None:
-    """Return when the client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -1,6 +1,7 @@
 """A WebSocket that ends when its session does.
 
-It was let in once and would stay for days; so whoever let it in looks again, from memory, several times within a lease.
+It was let in once and would stay for days; so whoever let it in looks again when something is heard of its session, or
+when the lease has run out and nothing can be heard.
 """
 
 import asyncio
@@ -13,59 +14,83 @@ from ostiary.core.access import Principal
 SESSION_OVER = 4401
 """The code that a WebSocket is closed with when its session is over, or may do other things than when it opened."""
 
-_LOOKS_IN_A_LEASE = 8
+
+_OVER: Message = {"type": "websocket.disconnect", "code": SESSION_OVER, "reason": "the session is over"}
 
 
-async def attend(app: App, scope: Scope, receive: Receive, send: Send, *, auth: Auth, who: Principal) -> None:
-    """Let an application talk until it is done or the session is over. Then it hears that the client has gone."""
-    done = False
+class Attended:
+    """A WebSocket between a server and an application. It goes on until one of them is done, or the session over."""
 
-    async def watch() -> None:
-        nonlocal done
-        await _until_over(auth, who)
-        if not done:
-            done = True
-            with suppress(OSError):  # the client has gone by itself
-                await send({"type": "websocket.close", "code": SESSION_OVER, "reason": "the session is over"})
+    def __init__(self, receive: Receive, send: Send, *, auth: Auth, who: Principal) -> None:
+        self._receive = receive
+        self._send = send
+        self._over = self._done = False
+        self._incoming: asyncio.Future[Message] | None = None
+        self._watching = asyncio.create_task(self._watch(auth, who))
 
-    watching = asyncio.create_task(watch())
-
-    async def hear() -> Message:
-        incoming = asyncio.ensure_future(receive())
+    async def run(self, app: App, scope: Scope) -> None:
+        """Let an application talk. When the session is over it hears that the client has gone."""
         try:
-            await asyncio.wait((incoming, watching), return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                return {"type": "websocket.disconnect", "code": SESSION_OVER, "reason": "the session is over"}
-            return incoming.result()
+            await app(scope, self._hear, self._say)
         finally:
-            incoming.cancel()
+            if not self._over:
+                self._done = True
+                self._watching.cancel()
+            await asyncio.wait((self._watching,))
 
-    async def say(message: Message) -> None:
-        nonlocal done
+    async def _watch(self, auth: Auth, who: Principal) -> None:
+        await _until_over(auth, who)
+        self._over = True
+        if self._incoming is not None:
+            # A server may hold back what is sent for as long as somebody waits for what comes: granian does.
+            self._incoming.cancel()
+            await asyncio.wait((self._incoming,))
+        if not self._done:
+            self._done = True
+            with suppress(OSError):  # the client has gone by itself
+                await self._send({"type": "websocket.close", "code": SESSION_OVER, "reason": _OVER["reason"]})
+
+    async def _hear(self) -> Message:
+        if not self._over:
+            self._incoming = asyncio.ensure_future(self._receive())
+            try:
+                await asyncio.wait((self._incoming,))
+            finally:
+                self._incoming.cancel()
+            if not self._over:
+                return self._incoming.result()
+        await asyncio.wait((self._watching,))  # whoever hears of the end returns, and then nobody would say why
+        return dict(_OVER)
+
+    async def _say(self, message: Message) -> None:
         closes = message["type"] == "websocket.close"
-        if done and closes:
+        if self._done and closes:
             return  # a framework that hears of the end says it once more
-        if done:
+        if self._done:
             raise OSError("the WebSocket is closed")
-        done = closes
-        await send(message)
-
-    try:
-        await app(scope, hear, say)
-    finally:
-        done = True
-        watching.cancel()
-        await asyncio.wait((watching,))
+        self._done = closes
+        await self._send(message)
 
 
 async def _until_over(auth: Auth, who: Principal) -> None:
-    """Return when a session is over. Whether it has ended by itself only the store knows: it is asked now and then."""
-    every = auth.policy.lease.total_seconds() / _LOOKS_IN_A_LEASE
+    """Return when a session is over.
+
+    A floor that arrives wakes it, and so do roles and keys. By itself it looks when the lease would have run out, and
+    now and then in the store, for that a session has ended by its own time is known only there.
+    """
+    elapsed = auth.clock.elapsed
     believed = auth.policy.believed.total_seconds()
-    asked_at = auth.clock.elapsed()
-    ask = False
-    while await auth.guard.still(who, ask=ask):
-        await asyncio.sleep(every)
-        ask = auth.clock.elapsed() - asked_at >= believed
-        if ask:
-            asked_at = auth.clock.elapsed()
+    asked_at = elapsed()
+    with auth.floors.watching(who.session_id) as stirred:
+        while True:
+            stirred.clear()
+            now = elapsed()
+            ask = now - asked_at >= believed
+            if not await auth.guard.still(who, ask=ask):
+                return
+            if ask:
+                asked_at = now
+            wake_at = min(auth.floors.fresh_until, asked_at + believed)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wake_at - elapsed()):
+                    await stirred.wait()

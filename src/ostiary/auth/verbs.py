@@ -36,7 +36,6 @@ from ostiary.core.assurance import Proof, outdated
 from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
-from ostiary.core.floor import Floors
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring
 from ostiary.core.network import neighbourhood
@@ -68,6 +67,7 @@ from ostiary.feed.wire import DocumentOut
 from ostiary.guard import Guard, Headers
 from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Stream, Transaction, Vault
 from ostiary.system import SystemClock, SystemEntropy
+from ostiary.watched import Floors
 
 
 class Auth:
@@ -329,6 +329,7 @@ class Auth:
             roles = json.loads(bodies[ROLES] or "{}")
             self.keyring = self._vault.open(records)
             self.guard.equip(keyring=self.keyring, roles=Roles.of(roles))
+            self.floors.stir()
             self.verifiers.equip(verifiers)
             jwks = self.keyring.dated_jwks(now=self.clock.now())
             shown = {KEYS: jwks, ROLES: roles, VERIFIERS: None}

@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from ostiary.client.place import MemoryPlace, Place
+from ostiary.core.mount import PREFIX, Mount
 from ostiary.core.site import Site
 from ostiary.errors import Misconfigured, OstiaryError, Unavailable
 
@@ -72,12 +73,13 @@ class Login(httpx.Auth):
         issuer: The service, `https://id.example`.
         place: Where the refresh token is kept. In memory, if not said: then it ends with the program.
         reaches: The origins whose requests carry the access token. The issuer's own are always among them.
+        prefix: Where the routes of the service are: what it gave to its door as `prefix`.
         device: What the list of devices shall call this one. The machine's name, if not said.
         transport: How the service is reached, if not over the network as it is.
         async_transport: The same, in an event loop.
 
     Raises:
-        Misconfigured: an origin cannot be used; only a loopback one may be without `https`.
+        Misconfigured: the prefix or an origin cannot be used; only a loopback one may be without `https`.
     """
 
     def __init__(
@@ -86,11 +88,13 @@ class Login(httpx.Auth):
         *,
         place: Place | None = None,
         reaches: Sequence[str] = (),
+        prefix: str = PREFIX,
         device: str | None = None,
         transport: httpx.BaseTransport | None = None,
         async_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         try:
+            self._at = Mount(prefix).at
             self._origins = frozenset(Site.of(origin).issuer for origin in (issuer, *reaches))
         except ValueError as error:
             raise Misconfigured(str(error)) from None
@@ -214,7 +218,9 @@ class Login(httpx.Auth):
 
     def _ask(self, path: str, *, repeats: bool = False, access: _Access | None = None, json: object = None) -> Answered:
         """Send a request to the service. One that `repeats` may be sent again when its answer was lost."""
-        request = httpx.Request("POST", self._issuer + path, headers={"accept": "application/json"}, json=json)
+        request = httpx.Request(
+            "POST", self._issuer + self._at(path), headers={"accept": "application/json"}, json=json
+        )
         if access is not None:
             _carrying(request, access)
         for left in reversed(range(_TRIES)):

@@ -43,6 +43,9 @@ class Floors(Unlocked):
         with self._lock:
             return super().forget(elapsed=elapsed, wall=wall)
 
+    def stir(self) -> None:
+        """Wake nobody: under WSGI there is no WebSocket, so nobody waits."""
+
     def forked(self) -> None:
         """Begin in a child: a thread of the parent may have had the lock, and what it was doing is not finished."""
         self._lock = threading.RLock()

@@ -76,8 +76,10 @@ class Guard(Check):
         """Tell whether a session that was let in is still good: from memory, or from the store where memory cannot say.
 
         With `ask` the store is asked in any case: that a session has ended by itself is known only there. Where nobody
-        can say, it is not good.
+        can say, it is not good. One whose roles permit other things than before is not the same.
         """
+        if who.permissions != self._permitted(who.roles):
+            return False
         try:
             if self._elapsed() >= self._floors.fresh_until:
                 self._catch_up()

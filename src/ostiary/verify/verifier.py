@@ -11,6 +11,7 @@ import msgspec
 
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.mount import PREFIX, Mount
 from ostiary.core.site import Site
 from ostiary.errors import Barred, Misconfigured, Unavailable
 from ostiary.feed.http import HttpFollower, Lag
@@ -45,16 +46,23 @@ class Verifier:
         issuer: The origin of the service, `https://id.example`. `http://` is for this machine only.
         audience: Who the tokens must be for: the name of your own service.
         key: What `ostiary verifiers add` has shown.
+        prefix: Where the routes of that service are: what it gave to its door as `prefix`.
         clock: Time, for tests.
 
     Raises:
-        Misconfigured: the issuer or the key cannot be used.
+        Misconfigured: the issuer, the prefix or the key cannot be used.
     """
 
-    def __init__(self, issuer: str, *, audience: str, key: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self, issuer: str, *, audience: str, key: str, prefix: str = PREFIX, clock: Clock | None = None
+    ) -> None:
         site, clock = _site(issuer, audience), clock or SystemClock()
+        try:
+            mount = Mount(prefix)
+        except ValueError as error:
+            raise Misconfigured(str(error)) from None
         begin = partial(View.of, site=site, audience=audience, clock=clock)
-        self._follow(HttpFollower(Origin(site, key=key), clock=clock, begin=begin), clock)
+        self._follow(HttpFollower(Origin(site, mount=mount, key=key), clock=clock, begin=begin), clock)
         self._name = f"Verifier({issuer!r}, audience={audience!r})"
 
     @classmethod

@@ -7,6 +7,7 @@ from ostiary.core.access import Principal, Requirement, meets
 from ostiary.core.decision import Denied, Reason
 from ostiary.errors import Barred, Misconfigured
 from ostiary.ports import Clock
+from ostiary.web import problem
 
 WHO: Final = "ostiary"
 """The one key we add: who is asking, and the `Auth` that said so. Two would make the table grow."""
@@ -28,6 +29,21 @@ def current(request: Mapping[str, Any]) -> Principal:
     if isinstance(answer, Denied):
         raise Barred(answer.reason)
     raise Misconfigured("no ostiary door stands in front of this application: install it, or wrap the app in Door")
+
+
+def optional(request: Mapping[str, Any]) -> Principal | None:
+    """Return who is asking, or `None` for a visitor: who shows no session, or one that is over.
+
+    Raises:
+        Barred: the request was not meant, or shows two sessions, or nobody can judge it now.
+        Misconfigured: no `Door` stands in front of this application.
+    """
+    try:
+        return current(request)
+    except Barred as barred:
+        if problem.TABLE[barred.reason].status == 401:
+            return None
+        raise
 
 
 def require(request: Mapping[str, Any], requirement: Requirement) -> Principal:

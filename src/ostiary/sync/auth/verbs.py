@@ -321,6 +321,7 @@ class Auth:
             roles = json.loads(bodies[ROLES] or "{}")
             self.keyring = self._vault.open(records)
             self.guard.equip(keyring=self.keyring, roles=Roles.of(roles))
+            self.floors.stir()
             self.verifiers.equip(verifiers)
             jwks = self.keyring.dated_jwks(now=self.clock.now())
             shown = {KEYS: jwks, ROLES: roles, VERIFIERS: None}

@@ -10,6 +10,7 @@ from ostiary import languages
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.floor import Head
+from ostiary.core.mount import Mount
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
 from ostiary.feed.wire import read_id
@@ -36,11 +37,18 @@ class Router:
     """Answers every request to a path of the table, and nothing else."""
 
     def __init__(
-        self, auth: Auth, *, service: bool = False, metrics: Metrics | None = None, pages: Pages | None = None
+        self,
+        auth: Auth,
+        *,
+        mount: Mount | None = None,
+        service: bool = False,
+        metrics: Metrics | None = None,
+        pages: Pages | None = None,
     ) -> None:
         """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too; and its pages."""
+        mount = mount or Mount()
         parts = (Part.AUTH, Part.SERVICE) if service else (Part.AUTH,)
-        routes = tuple(route for route in TABLE if route.part in parts)
+        routes = tuple(replace(route, path=mount.at(route.path)) for route in TABLE if route.part in parts)
         self._auth = auth
         self._metrics = metrics or Metrics()
         self._document = cache(lambda: document(routes, auth.site))
@@ -53,7 +61,8 @@ class Router:
         self._starts = tuple(self._with_id)
         self._pages = pages
         paths = [*(route.path for route in routes), *(pages.paths if pages is not None else ())]
-        self.starts = tuple({"/" + path.split("/")[1] for path in paths})
+        ours = mount.prefix + "/"
+        self.starts = tuple({ours if path.startswith(ours) else path for path in paths})
         """What every path of the table begins with: a quick look that spares all other requests a slower one."""
 
     def knows(self, path: str) -> bool:

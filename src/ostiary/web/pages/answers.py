@@ -24,7 +24,7 @@ async def index(_: Visit) -> Shown:
 
 async def sign_in(visit: Visit) -> Shown:
     """The form of a login. Who is in already goes on."""
-    to = paths.own(visit.query.get("next"), otherwise=HOME)
+    to = paths.own(visit.query.get("next"), otherwise=visit.at(HOME))
     return Shown(to=to) if visit.caller is not None else Shown(template="sign_in.html", values={"next": to})
 
 
@@ -39,7 +39,7 @@ async def enter(visit: Visit) -> Shown:
 
 async def sign_up(visit: Visit) -> Shown:
     """The form of a new account."""
-    to = paths.own(visit.query.get("next"), otherwise=HOME)
+    to = paths.own(visit.query.get("next"), otherwise=visit.at(HOME))
     return Shown(to=to) if visit.caller is not None else Shown(template="sign_up.html", values={"next": to})
 
 
@@ -60,7 +60,7 @@ async def _entered(visit: Visit, session_token: str) -> Shown:
     old = await visit.auth.authenticate(visit.request.headers, "GET")
     if isinstance(old, Principal) and old.carrier is Carrier.COOKIE:
         await visit.auth.revoke(old.session_id, actor=old.user_id)
-    to = paths.own(visit.form["next"], otherwise=HOME)
+    to = paths.own(visit.form["next"], otherwise=visit.at(HOME))
     return Shown(to=to, headers=(set_cookie(visit.auth.site, session_token),))
 
 
@@ -68,7 +68,7 @@ async def leave(visit: Visit) -> Shown:
     """End this session. Nothing of it stays in the browser, not even what the back button would show."""
     await visit.auth.logout(visit.who)
     gone = (clear_cookie(visit.auth.site), (b"clear-site-data", b'"cache"'))
-    return Shown(to="/auth/sign-in?done=signed-out", headers=gone)
+    return Shown(to=visit.at("/auth/sign-in?done=signed-out"), headers=gone)
 
 
 # ------------------------------------------------------------------------------------------------ the account
@@ -86,7 +86,7 @@ async def change_password(visit: Visit) -> Shown:
     forms.need(form, password=mark("Write your present password."), new=mark("Choose a new password."))
     proof = await auth.prove_again(who.user_id, form["password"], ip=visit.address)
     await auth.accounts.change_password(proof, new=form["new"], keep_session=who.session_id)
-    return Shown(to="/auth/account?done=password-changed")
+    return Shown(to=visit.at("/auth/account?done=password-changed"))
 
 
 async def devices(visit: Visit) -> Shown:
@@ -105,18 +105,18 @@ async def change_device(visit: Visit) -> Shown:
             if not await auth.revoke(form["id"], actor=who.user_id, user_id=who.user_id):
                 raise Problem(problem.NOT_FOUND)
             if form["id"] == who.session_id:
-                return Shown(to="/auth/sign-in?done=signed-out", headers=(clear_cookie(auth.site),))
-            return Shown(to="/auth/devices?done=ended")
+                return Shown(to=visit.at("/auth/sign-in?done=signed-out"), headers=(clear_cookie(auth.site),))
+            return Shown(to=visit.at("/auth/devices?done=ended"))
         case "end-others":
             await auth.revoke_all(who.user_id, actor=who.user_id, but=who.session_id)
-            return Shown(to="/auth/devices?done=others-ended")
+            return Shown(to=visit.at("/auth/devices?done=others-ended"))
         case "rename":
             name = printable(form["name"], LONGEST_NAME)
             if not name:
                 raise Invalid("name", "Write a name for this device.")
             if await auth.rename(form["id"], name, user_id=who.user_id) is None:
                 raise Problem(problem.NOT_FOUND)
-            return Shown(to="/auth/devices?done=renamed")
+            return Shown(to=visit.at("/auth/devices?done=renamed"))
         case _:
             raise Problem(problem.INVALID)
 

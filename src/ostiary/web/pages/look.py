@@ -73,12 +73,12 @@ class Look:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """The address of each file, by its plain name."""
+        """The name of each file as a route has one, by its plain name."""
         return {plain: STATIC + hashed for plain, hashed, _ in self._files}
 
     @cached_property
     def served(self) -> dict[str, File]:
-        """Each file, by its address."""
+        """Each file, by that name."""
         return {STATIC + hashed: file for _, hashed, file in self._files}
 
     @cached_property
@@ -89,7 +89,7 @@ class Look:
 
         own = [FileSystemLoader(self.templates)] if self.templates is not None else []
         made = environment(ChoiceLoader([*own, PackageLoader("ostiary.web.pages")]))
-        cast("Any", made.globals).update(brand=self.brand, static=self.names, places=self.places)
+        cast("Any", made.globals).update(brand=self.brand, places=self.places)
         return made
 
     @cached_property

@@ -11,12 +11,14 @@
 """
 
 from dataclasses import replace
+from functools import cached_property
 from urllib.parse import parse_qsl, quote
 
 from ostiary import languages
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.mount import Mount
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
 from ostiary.languages import Language
@@ -24,7 +26,7 @@ from ostiary.web import problem
 from ostiary.web.cookies import clear_cookie
 from ostiary.web.http import Header, Request, Response
 from ostiary.web.pages import forms
-from ostiary.web.pages.look import Look
+from ostiary.web.pages.look import File, Look
 from ostiary.web.pages.table import PAGES, Page
 from ostiary.web.pages.visit import Shown, Visit
 from ostiary.web.problem import Problem
@@ -50,11 +52,15 @@ _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 class Pages:
     """Answers every request to a page or to one of its files."""
 
-    def __init__(self, auth: Auth, look: Look | None = None, *, service: bool = False) -> None:
+    def __init__(
+        self, auth: Auth, look: Look | None = None, *, mount: Mount | None = None, service: bool = False
+    ) -> None:
         """Show the pages for one `Auth`; with `service`, those of the stand-alone service too."""
         self._auth = auth
         self._look = look or Look()
-        self._pages = {page.path: page for page in PAGES if service or not page.service}
+        self._mount = mount or Mount()
+        pages = (page for page in PAGES if service or not page.service)
+        self._pages = {at: replace(page, path=at) for page in pages if (at := self._mount.at(page.path))}
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -63,11 +69,11 @@ class Pages:
 
     def knows(self, path: str) -> bool:
         """Tell whether a path is a page's or a file's."""
-        return path in self._pages or path in self._look.served
+        return path in self._pages or path in self._files
 
     async def answer(self, request: Request) -> Response:
         """Answer a request. Whatever goes wrong is a page too."""
-        file = self._look.served.get(request.path)
+        file = self._files.get(request.path)
         if file is not None and request.method in ("GET", "HEAD"):
             media = (b"content-type", file.media.encode())
             return Response(status=200, headers=(media, _FOR_EVER, *HEADERS), body=file.body)
@@ -87,6 +93,10 @@ class Pages:
         except Exception as error:  # noqa: BLE001 - whatever it is, the person reads one sentence
             return self._refusal(problem.on_record(error, page.path), request)
 
+    @cached_property
+    def _files(self) -> dict[str, File]:
+        return {self._mount.at(name): file for name, file in self._look.served.items()}
+
     # -------------------------------------------------------------------------------------------- the steps
 
     async def _go(self, page: Page, request: Request) -> Response:
@@ -101,7 +111,14 @@ class Pages:
         caller = await self._caller(page, request)
         if page.needs_session and caller is None:
             return self._to_the_door(page, request)
-        visit = Visit(auth=self._auth, request=request, caller=caller, query=_read_query(page, request), form=form)
+        visit = Visit(
+            auth=self._auth,
+            at=self._mount.at,
+            request=request,
+            caller=caller,
+            query=_read_query(page, request),
+            form=form,
+        )
         does = page.take if is_form else page.show
         if does is None:
             raise Problem(problem.METHOD_NOT_ALLOWED)
@@ -132,7 +149,8 @@ class Pages:
         """Send who is not in, or not any more, to the sign-in page, and from there back."""
         back = f"?next={quote(page.path, safe='/')}" if page.show is not None else ""
         gone = (clear_cookie(self._auth.site),) if request.header(b"cookie") is not None else ()
-        return Response(status=303, headers=((b"location", f"/auth/sign-in{back}".encode()), _NEVER, *HEADERS, *gone))
+        to = self._mount.at("/auth/sign-in") + back
+        return Response(status=303, headers=((b"location", to.encode()), _NEVER, *HEADERS, *gone))
 
     async def _again(self, page: Page, visit: Visit, refused: Problem) -> Response:
         """Show the page of a form again, with what was wrong, and with what was typed but no password."""
@@ -160,6 +178,8 @@ class Pages:
         language = _language(request)
         values: dict[str, object] = {
             "language": language,
+            "at": self._mount.at,
+            "static": {name: self._mount.at(path) for name, path in self._look.names.items()},
             "now": self._auth.clock.now(),
             "signed_in": visit is not None and visit.caller is not None,
             "csrf": visit.token if visit is not None else "",

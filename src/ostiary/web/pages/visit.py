@@ -1,6 +1,7 @@
 """One request on its way through a page, and what the page says to it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ostiary.auth import Auth
@@ -20,6 +21,8 @@ class Visit:
     """A request whose caller, query and form have been checked against the table."""
 
     auth: Auth
+    at: Callable[[str], str]
+    """Says where a route is served, by its name in the table."""
     request: Request
     caller: Principal | None
     query: dict[str, str]

@@ -21,7 +21,7 @@ def index(_: Visit) -> Shown:
 
 def sign_in(visit: Visit) -> Shown:
     """The form of a login. Who is in already goes on."""
-    to = paths.own(visit.query.get("next"), otherwise=HOME)
+    to = paths.own(visit.query.get("next"), otherwise=visit.at(HOME))
     return Shown(to=to) if visit.caller is not None else Shown(template="sign_in.html", values={"next": to})
 
 
@@ -36,7 +36,7 @@ def enter(visit: Visit) -> Shown:
 
 def sign_up(visit: Visit) -> Shown:
     """The form of a new account."""
-    to = paths.own(visit.query.get("next"), otherwise=HOME)
+    to = paths.own(visit.query.get("next"), otherwise=visit.at(HOME))
     return Shown(to=to) if visit.caller is not None else Shown(template="sign_up.html", values={"next": to})
 
 
@@ -57,7 +57,7 @@ def _entered(visit: Visit, session_token: str) -> Shown:
     old = visit.auth.authenticate(visit.request.headers, "GET")
     if isinstance(old, Principal) and old.carrier is Carrier.COOKIE:
         visit.auth.revoke(old.session_id, actor=old.user_id)
-    to = paths.own(visit.form["next"], otherwise=HOME)
+    to = paths.own(visit.form["next"], otherwise=visit.at(HOME))
     return Shown(to=to, headers=(set_cookie(visit.auth.site, session_token),))
 
 
@@ -65,7 +65,7 @@ def leave(visit: Visit) -> Shown:
     """End this session. Nothing of it stays in the browser, not even what the back button would show."""
     visit.auth.logout(visit.who)
     gone = (clear_cookie(visit.auth.site), (b"clear-site-data", b'"cache"'))
-    return Shown(to="/auth/sign-in?done=signed-out", headers=gone)
+    return Shown(to=visit.at("/auth/sign-in?done=signed-out"), headers=gone)
 
 
 def account(visit: Visit) -> Shown:
@@ -80,7 +80,7 @@ def change_password(visit: Visit) -> Shown:
     forms.need(form, password=mark("Write your present password."), new=mark("Choose a new password."))
     proof = auth.prove_again(who.user_id, form["password"], ip=visit.address)
     auth.accounts.change_password(proof, new=form["new"], keep_session=who.session_id)
-    return Shown(to="/auth/account?done=password-changed")
+    return Shown(to=visit.at("/auth/account?done=password-changed"))
 
 
 def devices(visit: Visit) -> Shown:
@@ -99,18 +99,18 @@ def change_device(visit: Visit) -> Shown:
             if not auth.revoke(form["id"], actor=who.user_id, user_id=who.user_id):
                 raise Problem(problem.NOT_FOUND)
             if form["id"] == who.session_id:
-                return Shown(to="/auth/sign-in?done=signed-out", headers=(clear_cookie(auth.site),))
-            return Shown(to="/auth/devices?done=ended")
+                return Shown(to=visit.at("/auth/sign-in?done=signed-out"), headers=(clear_cookie(auth.site),))
+            return Shown(to=visit.at("/auth/devices?done=ended"))
         case "end-others":
             auth.revoke_all(who.user_id, actor=who.user_id, but=who.session_id)
-            return Shown(to="/auth/devices?done=others-ended")
+            return Shown(to=visit.at("/auth/devices?done=others-ended"))
         case "rename":
             name = printable(form["name"], LONGEST_NAME)
             if not name:
                 raise Invalid("name", "Write a name for this device.")
             if auth.rename(form["id"], name, user_id=who.user_id) is None:
                 raise Problem(problem.NOT_FOUND)
-            return Shown(to="/auth/devices?done=renamed")
+            return Shown(to=visit.at("/auth/devices?done=renamed"))
         case _:
             raise Problem(problem.INVALID)
 
