@@ -29,6 +29,7 @@ from ostiary.stores.redis import RedisBeside
 from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.stores.sql.migrations import upgrade
 from ostiary.stores.sql.schema import metadata
+from ostiary.sync import Auth as SyncAuth
 from ostiary.system import SystemEntropy
 from ostiary.testing import CHEAPEST, CountedEntropy, FakeClock, Recorder
 from tests.servers.postgres import Postgres
@@ -74,7 +75,7 @@ class House:
         return await self.auth.authenticate(headers_of(self.auth, issued), method)
 
 
-def headers_of(auth: Auth, issued: Issued | Minted) -> Headers:
+def headers_of(auth: Auth | SyncAuth, issued: Issued | Minted) -> Headers:
     """Return the headers in which a client carries its session, as a page of ours sends them."""
     if isinstance(issued, Minted) or issued.access_token is not None:
         return [(b"authorization", f"Bearer {issued.access_token}".encode())]

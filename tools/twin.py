@@ -32,6 +32,9 @@ MODULES: Final = (
     "stores.sql._records",
     "stores.sql._sessions",
     "stores.sql.store",
+    "stores.redis._link",
+    "stores.redis._tables",
+    "stores.redis",
     "guard",
     "feed.follower",
     "auth.work",
@@ -64,9 +67,12 @@ BY_HAND: Final = {
     ("auth.upkeep", "_repeat"): "background",
     ("feed.relay", "Relay"): "relay",
     ("stores.sql.sqlite", "Sqlite"): "sqlite",
-    ("stores.sql.postgres", "Postgres"): "missing",
-    ("stores.redis", "RedisBeside"): "missing",
-    ("feed.redis", "RedisStream"): "missing",
+    ("stores.sql.postgres", "Postgres"): "postgres",
+    ("stores.sql.migrations", "upgrade"): "migrations",
+    ("redis", "Client"): "redis",
+    ("redis", "RedisPlace"): "redis",
+    ("stores.redis._link", "Opening"): "redis",
+    ("feed.redis", "RedisStream"): "stream",
     ("stores.sql", "SqlStore"): "stores.sql.store",
 }
 """Names whose counterpart stands in a file of the twin."""
@@ -289,12 +295,16 @@ def twin(module: Module, known: dict[str, Module]) -> str:  # noqa: C901, PLR091
                     )
                 else:
                     elsewhere += [name for name in names if name in used or not name.startswith("_")]
-    head += [
-        f"from ostiary{'.' * bool(module.name)}{module.name} import {name}\n"
-        for name in elsewhere
-        if (module.name, name) not in BY_HAND and name in used
-    ]
+    head += [f"from {_home(module.name, name)} import {name}\n" for name in elsewhere if name in used]
+    if "AsyncGenerator" not in "".join(body):
+        head = [line for line in head if not line.endswith(" import AsyncGenerator\n")]
     return "".join(head) + "\n\n" + "".join(body)
+
+
+def _home(module: str, name: str) -> str:
+    """Return where what a module defines is to be had from."""
+    where = BY_HAND.get((module, name))
+    return f"ostiary.sync.{where}" if where else f"ostiary.{module}"
 
 
 def _used(module: Module, private: set[str]) -> set[str]:

@@ -19,8 +19,8 @@ from bench.scale.costs import Spread, spread
 from bench.scale.postgres import Connection, CountingStore, Tally, database
 from bench.scale.verbs import AT_ONCE, TOGETHER, Act, Town
 from ostiary.core.floor import NONE_IS_GOOD, Floor
-from ostiary.stores.sql.listen import CHANNEL
 from ostiary.stores.sql.schema import feed
+from ostiary.stores.sql.terms import CHANNEL
 
 ROUNDS = 5
 FLOORS = 100_000

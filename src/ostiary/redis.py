@@ -7,8 +7,8 @@ sealed (`Seal`).
 import asyncio
 import hmac
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Protocol, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,11 +27,12 @@ try:
         RedisError,
         ResponseError,
     )
+    from redis.exceptions import TimeoutError as LateAnswer
 except ModuleNotFoundError:
     raise Misconfigured("install ostiary[redis]: it brings the client for Redis") from None
 
 _OLDEST: Final = 7
-_PATIENCE: Final = 1.0
+PATIENCE: Final = 1.0
 """Seconds until an answer is given up."""
 
 _OPTIONS: Final = frozenset({"db", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
@@ -67,7 +68,7 @@ class Away(Unavailable):
     """The server cannot be reached, or does not answer in time."""
 
 
-class RedisPlace:
+class Address:
     """Where a server is, and the prefix of all our keys there.
 
     The prefix is a hash tag, `{ostiary}:`, so that a cluster keeps our keys on one node, where one script reaches them.
@@ -81,11 +82,41 @@ class RedisPlace:
         self._prefix = prefix
 
     def __repr__(self) -> str:
-        return f"RedisPlace({self.name!r})"
+        return f"{type(self).__name__}({self.name!r})"
 
     def key(self, name: str) -> bytes:
         """Return the whole key of a name."""
         return f"{{{self._prefix}}}:{name}".encode("utf-8", "surrogatepass")
+
+    @contextmanager
+    def answering(self, refused: type[Misconfigured | Unavailable]) -> Generator[None]:
+        """Tell each failure in our words, which hold nothing that was sent.
+
+        Raises:
+            Away: it cannot be reached, or does not answer in time.
+        """
+        try:
+            yield
+        except (TimeoutError, LateAnswer):
+            raise Away(f"{self.name} does not answer in time") from None
+        except (AuthenticationError, AuthorizationError, ResponseError) as error:
+            raise refused(f"{self.name} {_meaning(error)}") from None
+        except (RedisError, OSError, RuntimeError):  # the last is how uvloop says that a connection is closed
+            raise Away(f"{self.name} cannot be reached") from None
+
+    def see_age(self, hello: Sequence[Any]) -> None:
+        """See that the server is new enough, by its answer to `HELLO`.
+
+        Raises:
+            Misconfigured: it is not.
+        """
+        version = dict(zip(hello[::2], hello[1::2], strict=True))[b"version"].decode()
+        if int(version.partition(".")[0]) < _OLDEST:
+            raise Misconfigured(f"{self.name} has version {version}; Redis {_OLDEST} or newer, or Valkey, is needed")
+
+
+class RedisPlace(Address):
+    """A server, as an event loop reaches it."""
 
     async def connect(self, *needed: Sequence[bytes | str | int]) -> Client:
         """Connect, and try the commands that will be needed.
@@ -97,7 +128,7 @@ class RedisPlace:
         client = self._client()
         try:
             async with self.asking(refused=Misconfigured):
-                await self._check_version(client)
+                self.see_age(await client.execute_command("HELLO"))  # unlike INFO, it is permitted to every user
                 for words in needed:
                     await client.execute_command(*words)
         except BaseException:
@@ -107,35 +138,19 @@ class RedisPlace:
 
     @asynccontextmanager
     async def asking(
-        self, *, within: float = _PATIENCE, refused: type[Misconfigured | Unavailable] = Unavailable
+        self, *, within: float = PATIENCE, refused: type[Misconfigured | Unavailable] = Unavailable
     ) -> AsyncGenerator[None]:
-        """Give up after some seconds, and tell each failure in our words, which hold nothing that was sent.
-
-        Raises:
-            Away: it cannot be reached, or does not answer in time.
-        """
-        try:
+        """Give up after some seconds. Raises as `answering` does."""
+        with self.answering(refused):
             async with asyncio.timeout(within):
                 yield
-        except TimeoutError:
-            raise Away(f"{self.name} does not answer in time") from None
-        except (AuthenticationError, AuthorizationError, ResponseError) as error:
-            raise refused(f"{self.name} {_meaning(error)}") from None
-        except (RedisError, OSError, RuntimeError):  # the last is how uvloop says that a connection is closed
-            raise Away(f"{self.name} cannot be reached") from None
-
-    async def _check_version(self, client: Client) -> None:
-        hello = await client.execute_command("HELLO")  # unlike INFO, it is permitted to every user
-        version = dict(zip(hello[::2], hello[1::2], strict=True))[b"version"].decode()
-        if int(version.partition(".")[0]) < _OLDEST:
-            raise Misconfigured(f"{self.name} has version {version}; Redis {_OLDEST} or newer, or Valkey, is needed")
 
     def _client(self) -> Client:
         # Nothing is tried twice behind our back: whether a lost answer was a success, only who asked can judge.
         pool = cast("Any", BlockingConnectionPool).from_url(
             self._url,
             max_connections=16,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
             socket_timeout=None,

@@ -83,7 +83,7 @@ async def test_takes_no_writes(own_redis: Redis, how: str, caplog: pytest.LogCap
             stream.send(batch(1))
             await down(stream)
             await asyncio.sleep(0.5)
-        said = {record.message for record in caplog.records}
+        said = [record.message for record in caplog.records]
         if how == "full":
             await client.execute_command("CONFIG", "SET", "maxmemory", 0)
         else:
@@ -92,7 +92,7 @@ async def test_takes_no_writes(own_redis: Redis, how: str, caplog: pytest.LogCap
         stream.send(batch(2))
 
         assert batch(2) in await come(stream, 1) + list(await stream.next(wait=1))
-        assert len(caplog.records) == len(said) <= 2
+        assert len(said) == len(set(said)) <= 2
 
 
 async def test_a_flood(url: str) -> None:

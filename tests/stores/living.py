@@ -60,9 +60,9 @@ class Living:
 
 
 @asynccontextmanager
-async def living(url: str, folder: Path, *, registers: bool = True) -> AsyncGenerator[Living]:
+async def living(url: str, folder: Path, *, registers: bool = True, redis: str | None = None) -> AsyncGenerator[Living]:
     """Run an `Auth`. Those in one folder share their keys."""
-    auth = Auth.at(url, key_file=folder / "master.key", issuer=ISSUER, policy=POLICY)
+    auth = Auth.at(url, key_file=folder / "master.key", issuer=ISSUER, policy=POLICY, redis=redis)
     async with auth.running():
         if registers:
             await auth.accounts.register(email=EMAIL, password=PASSWORD)

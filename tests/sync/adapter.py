@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
-from ostiary.sync.stores.sql.store import SqlStore
+from ostiary.sync.ports import Store
 
 THREADS = 120
 """More than the suites ever have waiting: who waits for a turn must not keep whoever has it from ending."""
@@ -34,7 +34,7 @@ class InThreads:
 class StoreInThreads(InThreads):
     """A store of the twin, as the suites ask for one."""
 
-    def __init__(self, store: SqlStore) -> None:
+    def __init__(self, store: Store) -> None:
         super().__init__(store, ThreadPoolExecutor(THREADS))
 
     def read(self) -> Any:

@@ -14,7 +14,7 @@ batch without our mark is skipped. Old batches that somebody puts there again sa
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final, cast
@@ -23,11 +23,11 @@ import msgspec
 
 from ostiary.core.floor import Batch, Document, Entry, Floor
 from ostiary.errors import Unavailable
-from ostiary.redis import Client, RedisPlace, Seal, Secrets
+from ostiary.redis import Address, Client, RedisPlace, Seal, Secrets
 
 log = logging.getLogger("ostiary.feed")
 
-_MOST_KEPT: Final = 4096
+MOST_KEPT: Final = 4096
 """Batches in the stream, about. Followers need but the newest."""
 
 _MOST_WAITING: Final = 1024
@@ -39,8 +39,8 @@ _BLOCK: Final = 1.0
 _PAUSES: Final = (0.05, 1.0)
 """Seconds between two tries of what fails: the first, doubled each time, and the longest."""
 
-_FIELD: Final = b"batch"
-_NOTHING: Final = b"0-0"
+FIELD: Final = b"batch"
+NOTHING: Final = b"0-0"
 """The place before everything that a stream can hold."""
 
 
@@ -57,11 +57,7 @@ class RedisStream:
         await self.close()
         secrets = self._seal.secrets()
         key = self._place.key("feed")
-        client = await self._place.connect(
-            ("XREVRANGE", key, "+", "-", "COUNT", 1),
-            ("XREAD", "COUNT", 1, "STREAMS", key, "$"),
-            ("XADD", self._place.key("probe"), "NOMKSTREAM", "MAXLEN", "~", 1, "*", "", ""),
-        )
+        client = await self._place.connect(*needed(self._place, key))
         opening = _Opening(self._place, client, key, Seal(lambda: secrets))
         await opening.begin()
         self._opening = opening
@@ -84,6 +80,37 @@ class RedisStream:
         return await self._opening.next(wait=wait)
 
 
+def needed(place: Address, key: bytes) -> tuple[tuple[bytes | str | int, ...], ...]:
+    """Return a try of each command that the stream needs."""
+    return (
+        ("XREVRANGE", key, "+", "-", "COUNT", 1),
+        ("XREAD", "COUNT", 1, "STREAMS", key, "$"),
+        ("XADD", place.key("probe"), "NOMKSTREAM", "MAXLEN", "~", 1, "*", "", ""),
+    )
+
+
+class Envelopes:
+    """Batches as they stand in the stream: each sealed, with its key."""
+
+    def __init__(self, seal: Seal, key: bytes) -> None:
+        self._seal = seal
+        self._key = key
+        self._has_skipped = False
+
+    def closed(self, batch: Batch) -> bytes:
+        """Return what to put into the stream."""
+        return self._seal.seal(_write(batch), key=self._key)
+
+    def opened(self, fields: Mapping[bytes, bytes] | None) -> Batch | None:
+        """Return a batch that is ours, or skip it. That is said once: who writes there at will could fill the log."""
+        written = self._seal.open(fields.get(FIELD, b"") if fields else b"", key=self._key)
+        batch = None if written is None else _read_batch(written)
+        if batch is None and not self._has_skipped:
+            self._has_skipped = True
+            log.warning("the stream holds entries that are not ours, or sealed by another key file; they are skipped")
+        return batch
+
+
 class _Opening:
     """What belongs to one opening of the stream, and to the event loop that it was opened in."""
 
@@ -92,14 +119,13 @@ class _Opening:
         self._place = place
         self._client = client
         self._key = key
-        self._seal = seal
-        self._position = _NOTHING
+        self._envelopes = Envelopes(seal, key)
+        self._position = NOTHING
         self._came: deque[Batch] = deque(maxlen=_MOST_WAITING)
         self._waiting: asyncio.Queue[Batch] = asyncio.Queue(_MOST_WAITING)
         self._in_hand: list[Batch] = []
         self._news = asyncio.Event()
         self._troubles: dict[str, str] = {}
-        self._has_skipped = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
@@ -171,10 +197,10 @@ class _Opening:
             answer = await self._client.execute_command(*question)
         if not answer:
             # Who has forgotten everything may begin anew with lower numbers, if its clock was put back.
-            self._position = min(self._position, await self._newest(), key=_moment)
+            self._position = min(self._position, await self._newest(), key=moment)
             return
         for self._position, fields in answer[0][1]:
-            batch = self._opened(fields.get(_FIELD, b"") if fields else b"")
+            batch = self._envelopes.opened(fields)
             if batch is not None:
                 self._came.append(batch)
                 self._news.set()
@@ -182,7 +208,7 @@ class _Opening:
     async def _newest(self) -> bytes:
         async with self._place.asking():
             newest = await self._client.execute_command("XREVRANGE", self._key, "+", "-", "COUNT", 1)
-        return cast("bytes", newest[0][0]) if newest else _NOTHING
+        return cast("bytes", newest[0][0]) if newest else NOTHING
 
     async def _send(self) -> None:
         """Send all that waits, in one go.
@@ -197,24 +223,15 @@ class _Opening:
             del self._in_hand[:-1]
         pipeline = self._client.pipeline(transaction=False)
         for batch in self._in_hand:
-            sealed = self._seal.seal(_write(batch), key=self._key)
-            pipeline.execute_command("XADD", self._key, "MAXLEN", "~", _MOST_KEPT, "*", _FIELD, sealed)
+            sealed = self._envelopes.closed(batch)
+            pipeline.execute_command("XADD", self._key, "MAXLEN", "~", MOST_KEPT, "*", FIELD, sealed)
         async with self._place.asking():
             await pipeline.execute()
         self._in_hand.clear()
         self._is_well("sending")
 
-    def _opened(self, sealed: bytes) -> Batch | None:
-        """Return a batch that is ours, or skip it. That is said once: who writes there at will could fill the log."""
-        written = self._seal.open(sealed, key=self._key)
-        batch = None if written is None else _read_batch(written)
-        if batch is None and not self._has_skipped:
-            self._has_skipped = True
-            log.warning("the stream holds entries that are not ours, or sealed by another key file; they are skipped")
-        return batch
 
-
-def _moment(position: bytes) -> tuple[int, int]:
+def moment(position: bytes) -> tuple[int, int]:
     """Return a place in the stream as Redis orders them: by milliseconds, then by number."""
     milliseconds, _, number = position.partition(b"-")
     return int(milliseconds), int(number)

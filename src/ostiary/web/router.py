@@ -24,8 +24,8 @@ from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.floor import Head
-from ostiary.core.network import client
 from ostiary.core.mount import Mount
+from ostiary.core.network import client
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
 from ostiary.feed.wire import read_id

@@ -15,6 +15,7 @@ class TestUsers(UsersSuite): ...
 """
 
 from tests.conformance.suites.accounts import CredentialsSuite, IdentifiersSuite, UsersSuite
+from tests.conformance.suites.beside import ChallengesBesideSuite, CountersBesideSuite, TransactionsBesideSuite
 from tests.conformance.suites.cancellation import CancellationSuite
 from tests.conformance.suites.changed import ChangedSuite
 from tests.conformance.suites.feed import DocumentsSuite, FeedSuite
@@ -25,8 +26,10 @@ from tests.conformance.suites.values import ValuesSuite
 
 __all__ = [
     "CancellationSuite",
+    "ChallengesBesideSuite",
     "ChallengesSuite",
     "ChangedSuite",
+    "CountersBesideSuite",
     "CountersSuite",
     "CredentialsSuite",
     "DocumentsSuite",
@@ -35,6 +38,7 @@ __all__ = [
     "IdentifiersSuite",
     "KeysSuite",
     "SessionsSuite",
+    "TransactionsBesideSuite",
     "TransactionsSuite",
     "UsersSuite",
     "ValuesSuite",

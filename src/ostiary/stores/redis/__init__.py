@@ -7,7 +7,6 @@ Whoever can write there can forgive what was tried, but cannot make a challenge:
 lost its data has forgotten what was tried, and links that were under way must be asked for again.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -96,7 +95,7 @@ class RedisBeside:
 
     async def _shut(self) -> None:
         opening, self._opening = self._opening, None
-        if opening is not None and opening.loop is asyncio.get_running_loop():
+        if opening is not None and opening.is_ours():
             await opening.end()
 
 

@@ -10,7 +10,7 @@ from ostiary.redis import Answer, Away, Client, RedisPlace
 
 log = logging.getLogger("ostiary.stores")
 
-_PAUSES: Final = (0.05, 1.0)
+PAUSES: Final = (0.05, 1.0)
 """Seconds between two knocks at a server that is away: the first, doubled each time, and the longest."""
 
 
@@ -48,11 +48,15 @@ class Opening:
     """
 
     def __init__(self, place: RedisPlace, client: Client) -> None:
-        self.loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         self.place = place
         self._client = client
         self._why = ""
         self._knocking: asyncio.Task[None] | None = None
+
+    def is_ours(self) -> bool:
+        """Tell whether it was opened in this event loop."""
+        return self._loop is asyncio.get_running_loop()
 
     async def ask(self, *words: bytes | str | int) -> Answer:
         if self._why:
@@ -78,7 +82,7 @@ class Opening:
             self._knocking = asyncio.create_task(self._knock())
 
     async def _knock(self) -> None:
-        pause, longest = _PAUSES
+        pause, longest = PAUSES
         while True:
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)

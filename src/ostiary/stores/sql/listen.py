@@ -10,8 +10,7 @@ from sqlalchemy.engine import URL
 from ostiary.errors import OstiaryError
 from ostiary.stores.bell import Bell
 from ostiary.stores.sql import server
-
-CHANNEL: Final = "ostiary_feed"
+from ostiary.stores.sql.terms import CHANNEL
 
 _PING_EVERY: Final = 5.0
 _TRY_EVERY: Final = 0.5

@@ -7,7 +7,7 @@ is.
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 from sqlalchemy.engine import URL
@@ -16,9 +16,7 @@ from ostiary.errors import Misconfigured, Unavailable
 from ostiary.stores.bell import Bell
 from ostiary.stores.sql import server
 from ostiary.stores.sql.listen import Listener
-
-_READING: Final = 2
-"""Connections that are left to those who read, and so to the follower, however many wait for a row that is held."""
+from ostiary.stores.sql.terms import READING
 
 Connection = Any
 """A connection of the driver, which has no types."""
@@ -39,7 +37,7 @@ class Opening:
         )
         self._url = url
         self._patience = patience
-        self._writing = asyncio.Semaphore(max(1, connections - _READING))
+        self._writing = asyncio.Semaphore(max(1, connections - READING))
         self.leaving: set[asyncio.Task[None]] = set()
         """Connections on their way back to the pool."""
 
@@ -107,23 +105,6 @@ def give_up(connection: Connection) -> None:
     """Throw a connection away. Whatever it is still doing is nothing to anybody."""
     with suppress(asyncpg.InterfaceError):  # the pool itself was ended meanwhile
         connection.terminate()
-
-
-def can_be_sent(arguments: Sequence[object], *, keeps: bool) -> bool:
-    """Tell whether PostgreSQL has all these texts. What it has not is called by nothing there, and cannot be kept."""
-    for argument in arguments:
-        if isinstance(argument, str) and not argument.isascii():
-            try:
-                argument.encode()
-            except UnicodeEncodeError:
-                if keeps:
-                    raise
-                return False
-        if isinstance(argument, str) and "\0" in argument:
-            if keeps:
-                raise ValueError("a text with a NUL cannot be kept")
-            return False
-    return True
 
 
 @contextmanager

@@ -12,10 +12,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import TypeVar
 
 import asyncpg
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 from sqlalchemy.sql.selectable import SelectBase
 
@@ -23,15 +22,10 @@ from ostiary.errors import Unavailable
 from ostiary.stores.sql import server
 from ostiary.stores.sql.commit import decided
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
-from ostiary.stores.sql.listen import CHANNEL
 from ostiary.stores.sql.place import named
-from ostiary.stores.sql.pool import Connection, Opening, answering, can_be_sent, give_up
+from ostiary.stores.sql.pool import Connection, Opening, answering, give_up
 from ostiary.stores.sql.schema import see_version
-
-POSTGRESQL: Final[Any] = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-
-_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"  # not READ WRITE: that would overrule a read-only server
+from ostiary.stores.sql.terms import CHANNEL, GIVEN_UP, POSTGRESQL, READ, WRITE, can_be_sent
 
 Result = TypeVar("Result")
 
@@ -102,13 +96,13 @@ class PostgresLink:
         if connection is None:
             return
         if self._failed:
-            raise Unavailable("the store cannot answer: the transaction was given up")
+            raise Unavailable(GIVEN_UP)
         words = f"NOTIFY {CHANNEL}; COMMIT" if self._announced else "COMMIT"
         self._unanswered = True
         with answering():
             status = await decided(connection.execute(words))
         if status != "COMMIT":
-            raise Unavailable("the store cannot answer: the transaction was given up")
+            raise Unavailable(GIVEN_UP)
         self._connection = None
         self._opening.leave(connection)
 
@@ -130,13 +124,13 @@ class PostgresLink:
 
     async def _run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         if self._failed:
-            raise Unavailable("the store cannot answer: the transaction was given up")
+            raise Unavailable(GIVEN_UP)
         self._failed = self._unanswered = True
         with answering():
             connection = self._connection
             if connection is None:
                 connection = self._connection = await self._opening.acquire()
-                await connection.execute(_WRITE if self._writes else _READ)
+                await connection.execute(WRITE if self._writes else READ)
             try:
                 result = await work(connection)
             except asyncpg.PostgresError:

@@ -8,22 +8,12 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 from sqlalchemy.engine import URL
 
-from ostiary.errors import Misconfigured, Unavailable
+from ostiary.errors import Unavailable
+from ostiary.stores.sql import terms
 from ostiary.stores.sql.place import named
 from ostiary.stores.sql.schema import VERSION_TABLE, metadata
 
-OLDEST: Final = 15
-"""The oldest PostgreSQL that is known to do."""
-
-_SETTINGS: Final = {
-    "application_name": "ostiary",
-    "client_encoding": "UTF8",
-    # A process that stands still in the middle of a transaction (stopped, swapped out, cut off) must not keep
-    # everybody else from the head of the feed.
-    "idle_in_transaction_session_timeout": "3s",
-    "lock_timeout": "5s",
-}
-
+_SETTINGS: Final = {"application_name": "ostiary", "client_encoding": "UTF8", **terms.LIMITS}
 
 FAILURES: Final = (
     asyncpg.PostgresError,
@@ -33,18 +23,6 @@ FAILURES: Final = (
     TimeoutError,
 )
 """What the driver raises when the server, or the way to it, fails."""
-
-_MAY_ALL: Final = """
-SELECT bool_and(has_table_privilege(name, privilege))
-       AND has_sequence_privilege(pg_get_serial_sequence('events', 'id'), 'USAGE')
-FROM unnest($1::text[]) AS name, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS privilege
-"""
-
-
-_DURABLE: Final = (
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-)
-"""What is acknowledged is on the disk, whatever a role or a database is set to. A stricter setting stays."""
 
 
 async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
@@ -64,24 +42,21 @@ async def connect(url: URL, *, patience: float) -> "asyncpg.Connection[Any]":
             target_session_attrs=SessionAttribute.read_write,
         )
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
-        raise Misconfigured(f"the database {named(url)} does not accept this user and password") from None
+        raise terms.not_accepted(url) from None
     except asyncpg.InvalidCatalogNameError:
-        raise Misconfigured(f"there is no database {named(url)}; make it with createdb") from None
+        raise terms.not_there(url) from None
     except asyncpg.ClientConfigurationError as error:
-        raise Misconfigured(f"the store's URL cannot be used: {why(error)}") from None
+        raise terms.not_usable(why(error)) from None
     except (ValueError, OverflowError):  # its message may repeat the URL
-        raise Misconfigured("the store's URL names no host and port that there can be") from None
+        raise terms.nowhere() from None
     except asyncpg.TargetServerAttributeNotMatched:
-        raise Unavailable(f"the database {named(url)} takes no writes; name the primary") from None
+        raise terms.takes_no_writes(url) from None
     except FAILURES as error:
         raise Unavailable(f"the database {named(url)} cannot be reached: {why(error)}") from None
-    version = connection.get_server_version()
-    if version.major < OLDEST:
-        connection.terminate()
-        raise Misconfigured(f"the database {named(url)} is PostgreSQL {version.major}; {OLDEST} or later is needed")
     try:
+        terms.see_age(url, connection.get_server_version().major)
         with answering(url):
-            await connection.execute(_DURABLE)
+            await connection.execute(terms.DURABLE)
     except BaseException:  # who is cancelled here leaves no connection behind
         connection.terminate()
         raise
@@ -120,7 +95,7 @@ async def revision(url: URL, *, patience: float = 10.0) -> str | None:
         except asyncpg.UndefinedTableError:
             return None
         except asyncpg.InsufficientPrivilegeError:
-            raise Misconfigured(f"this user may not read the tables of the database {named(url)}") from None
+            raise terms.not_readable(url) from None
         return None if found is None else str(found)
 
 
@@ -132,11 +107,7 @@ async def see_rights(url: URL, *, patience: float) -> None:
         Unavailable: as `connect`.
     """
     async with connected(url, patience=patience) as connection:
-        if not await connection.fetchval(_MAY_ALL, list(metadata.tables)):
-            raise Misconfigured(
-                f"this user may not write all tables of the database {named(url)}; make it their owner, or grant it "
-                "SELECT, INSERT, UPDATE and DELETE on all tables and USAGE on all sequences"
-            )
+        terms.see_may_all(url, await connection.fetchval(terms.MAY_ALL, list(metadata.tables)))
 
 
 def why(error: BaseException) -> str:

@@ -250,10 +250,8 @@ class Auth:
         kept: Store = SqlStore(store, migrate=migrate)
         stream: Stream | None = None
         if redis is not None:
-            from ostiary.sync.missing import (
-                RedisBeside,
-                RedisStream,
-            )
+            from ostiary.sync.stores.redis import RedisBeside
+            from ostiary.sync.stream import RedisStream
 
             kept = RedisBeside(kept, redis, clock=clock, secrets=partial(vault.derive, "challenges"))
             stream = RedisStream(redis, secrets=partial(vault.derive, "stream"))

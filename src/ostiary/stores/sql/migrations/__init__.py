@@ -31,14 +31,15 @@ def upgrade(url: str) -> None:
         Unavailable: the database did not answer.
     """
     if place.is_postgres(url):
-        from ostiary.stores.sql.migrations.postgres import upgrade_postgres  # noqa: PLC0415 - its driver is an extra
+        from ostiary.stores.sql.migrations.by_asyncpg import upgrade_postgres  # noqa: PLC0415 - its driver is an extra
 
         asyncio.run(upgrade_postgres(place.postgres_url(url), wait=WAIT_SECONDS))
     else:
-        _upgrade_sqlite(place.sqlite_path(url))
+        upgrade_sqlite(place.sqlite_path(url))
 
 
-def _upgrade_sqlite(path: Path) -> None:
+def upgrade_sqlite(path: Path) -> None:
+    """Bring a file to the schema of this version, and make it if it is not there."""
     place.make(path)
     see_not_newer(place.revision(path), where=str(path))
     engine = create_engine("sqlite://", creator=lambda: _connect(path), poolclass=NullPool)

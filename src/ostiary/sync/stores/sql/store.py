@@ -73,7 +73,7 @@ class SqlStore:
         self._migrate = migrate
         self._database: Database
         if is_postgres(url):
-            from ostiary.sync.missing import Postgres
+            from ostiary.sync.postgres import Postgres
 
             self._database = Postgres(postgres_url(url), connections=connections, patience=patience)
         else:
@@ -142,6 +142,6 @@ class SqlTransaction:
 
 
 def _upgrade(url: str) -> None:
-    from ostiary.stores.sql.migrations import upgrade
+    from ostiary.sync.migrations import upgrade
 
     upgrade(url)
