@@ -91,6 +91,7 @@ def test_keys_from_first_to_last(folder: Path) -> None:
     assert sorted((key["purpose"], key["state"], key["algorithm"]) for key in before) == [
         ("access", "current", "ES256"),
         ("csrf", "current", None),
+        ("device", "current", None),
         ("session", "current", None),
     ]
     assert set(before[0]) == {

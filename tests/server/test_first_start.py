@@ -86,7 +86,7 @@ def test_a_first_start_that_was_killed(tmp_path: Path, killed: Callable[[Path], 
     keys = msgspec.json.decode(here("keys", "list", "--data", "data", "--json", cwd=tmp_path).stdout)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(key["purpose"] for key in keys) == ["access", "csrf", "session"]
+    assert sorted(key["purpose"] for key in keys) == ["access", "csrf", "device", "session"]
     assert key_file.read_bytes() == key or key is None
 
 
