@@ -38,6 +38,8 @@ MODULES: Final = (
     "auth.throttles",
     "auth.keys",
     "auth.accounts",
+    "auth.tickets",
+    "auth.flows",
     "auth.verifiers",
     "auth.upkeep",
     "auth.verbs",

@@ -37,6 +37,7 @@ from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.floor import Floors
+from ostiary.core.flow import unproved
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring
 from ostiary.core.network import neighbourhood
@@ -375,10 +376,14 @@ class Auth:
         """Begin a session for whoever gave this proof.
 
         Raises:
-            Refused: the user was disabled or deleted, or the password changed, since the proof was given.
+            Refused: the user was disabled or deleted, or the password changed, since the proof was given; or the
+                address must be proved first.
         """
         async with self._works.begin() as work:
             account = await self._still_proved(work.tx, proof)
+            refused = unproved(account, registration=self.policy.registration)
+            if refused is not None:
+                raise Refused(refused.reason)
             now = work.now
             session = Session(
                 id=encode_base64url(self._entropy.bytes(16)),
