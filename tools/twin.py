@@ -29,12 +29,14 @@ MODULES: Final = (
     "stores.sql.link",
     "stores.sql._accounts",
     "stores.sql._feed",
+    "stores.sql._outbox",
     "stores.sql._records",
     "stores.sql._sessions",
     "stores.sql.store",
     "guard",
     "feed.follower",
     "auth.work",
+    "auth.post",
     "auth.throttles",
     "auth.keys",
     "auth.accounts",
@@ -68,6 +70,7 @@ BY_HAND: Final = {
     ("stores.sql.postgres", "Postgres"): "missing",
     ("stores.redis", "RedisBeside"): "missing",
     ("feed.redis", "RedisStream"): "missing",
+    ("stores.bell", "Bell"): "bell",
     ("stores.sql", "SqlStore"): "stores.sql.store",
 }
 """Names whose counterpart stands in a file of the twin."""

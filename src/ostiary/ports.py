@@ -17,6 +17,7 @@ from ostiary.core.decision import Denied
 from ostiary.core.events import Event
 from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
 from ostiary.core.keys import Keyring, Purpose
+from ostiary.core.letter import Letter
 from ostiary.core.policy import Algorithm
 from ostiary.core.session import Session
 from ostiary.core.throttle import Counter
@@ -76,6 +77,18 @@ class Challenge:
     user_id: str
     body: str = field(repr=False)
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterRecord:
+    """A letter at rest: all of it is sealed, the address and the values. It leaves when it is due."""
+
+    id: str
+    sealed: bytes = field(repr=False)
+    created_at: datetime
+    due_at: datetime
+    tries: int = 0
+    """How often it was claimed, to be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +300,34 @@ class Challenges(Protocol):
         ...
 
 
+class Outbox(Protocol):
+    """Letters that have not left yet."""
+
+    async def add(self, letter: LetterRecord) -> None:
+        """Add a new letter."""
+        ...
+
+    async def first(self) -> datetime | None:
+        """Return when the next letter is due, or `None` if there is none."""
+        ...
+
+    async def claim(self, *, now: datetime, until: datetime) -> LetterRecord | None:
+        """Return the letter that has been due longest, or `None` if none is due.
+
+        Nobody else is given it before `until`: it comes back as it is from then on, due at `until`, with one try more.
+        Of parallel claims, each gets another.
+        """
+        ...
+
+    async def again(self, letter: LetterRecord, *, at: datetime) -> bool:
+        """Make a claimed letter due at another time, unless it is gone or was claimed by somebody else since."""
+        ...
+
+    async def done(self, letter_id: str) -> bool:
+        """Remove a letter. `False` when it is gone already."""
+        ...
+
+
 class Verifiers(Protocol):
     """The services that may follow the feed."""
 
@@ -354,6 +395,7 @@ class Transaction(Protocol):
     documents: Documents
     counters: Counters
     challenges: Challenges
+    outbox: Outbox
     keys: Keys
     verifiers: Verifiers
     events: Events
@@ -452,6 +494,16 @@ class Vault(Protocol):
         """
         ...
 
+    def derive(self, purpose: str) -> Sequence[bytes]:
+        """Return secrets of 32 bytes for a purpose, the newest first, that every process with the master key has, too.
+
+        Who seals or authenticates something uses the first, and accepts all.
+
+        Raises:
+            Misconfigured: the master key is missing or cannot be used.
+        """
+        ...
+
 
 class PasswordMethod(Protocol):
     """Proves a user by a password. Everything that hashes runs off the event loop and may raise `Overloaded`."""
@@ -484,6 +536,18 @@ class PasswordMethod(Protocol):
 
     def close(self) -> None:
         """Let go of the threads."""
+        ...
+
+
+class Mailer(Protocol):
+    """Puts letters into words, and sends them. It is asked beside the requests, one letter at a time."""
+
+    async def send(self, letter: Letter) -> None:
+        """Send one letter. When this returns, somebody else has taken it, and it is theirs to deliver.
+
+        Raises:
+            Undeliverable: it was refused for good. Anything else that is raised means: try again later.
+        """
         ...
 
 

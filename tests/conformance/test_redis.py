@@ -88,6 +88,9 @@ class TestChallenges(suites.ChallengesSuite):
         assert await given.taken(store, digest, purpose=purpose) == mine
 
 
+class TestOutbox(suites.OutboxSuite): ...
+
+
 class TestVerifiers(suites.VerifiersSuite): ...
 
 

@@ -26,6 +26,8 @@ from ostiary.auth.accounts import ROLES, Accounts
 from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
 from ostiary.auth.keys import DOCUMENT as KEYS
 from ostiary.auth.keys import Keys
+from ostiary.auth.letters import LetterSeal
+from ostiary.auth.post import Post
 from ostiary.auth.throttles import Throttles
 from ostiary.auth.upkeep import Upkeep
 from ostiary.auth.verifiers import DOCUMENT as VERIFIERS
@@ -67,7 +69,7 @@ from ostiary.feed.follower import Follower
 from ostiary.feed.relay import Relay
 from ostiary.feed.wire import DocumentOut
 from ostiary.guard import Guard, Headers
-from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Stream, Transaction, Vault
+from ostiary.ports import Clock, Entropy, EventSink, Mailer, PasswordMethod, Store, Stream, Transaction, Vault
 from ostiary.system import SystemClock, SystemEntropy
 
 
@@ -92,6 +94,7 @@ class Auth:
         entropy: Entropy,
         stream: Stream | None = None,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
         policy: Policy = WEB,
         audience: str | None = None,
         roles: Mapping[str, Sequence[str]] | None = None,
@@ -123,8 +126,19 @@ class Auth:
             clock=clock,
             catch_up=follower.catch_up,
         )
+        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy)
         works = Works(
-            store=store, floors=self.floors, clock=clock, sink=sink or _NoSink(), load=self._load, stream=stream
+            store=store,
+            floors=self.floors,
+            clock=clock,
+            sink=sink or _NoSink(),
+            load=self._load,
+            stream=stream,
+            seal=seal if mailer is not None else None,
+            wake=self._wake_post,
+        )
+        self._post = (
+            Post(store=store, works=works, mailer=mailer, seal=seal, clock=clock) if mailer is not None else None
         )
         throttles = Throttles(store=store, clock=clock)
         self.accounts = Accounts(
@@ -153,6 +167,7 @@ class Auth:
             floors=self.floors,
             clock=clock,
             follower=follower,
+            post=self._post,
         )
         self._issuer = Issuer(issuer=site.issuer, audience=self.audience, policy=policy, entropy=entropy)
         self._starting = asyncio.Lock()
@@ -171,6 +186,7 @@ class Auth:
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
     ) -> "Auth":
         """Make an `Auth` on one SQLite file, with its key file beside it (`app.db` and `app.db.key`).
 
@@ -186,6 +202,7 @@ class Auth:
             roles: What each role permits. If not given, what was defined last stays.
             migrate: Whether to make or upgrade the schema at the start. Otherwise an old one is refused.
             sink: Hears of every audit record.
+            mailer: Sends letters. Without it none are written.
 
         Raises:
             Misconfigured: the issuer or an origin cannot be used.
@@ -204,6 +221,7 @@ class Auth:
             roles=roles,
             migrate=migrate,
             sink=sink,
+            mailer=mailer,
         )
 
     @classmethod
@@ -220,6 +238,7 @@ class Auth:
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
     ) -> "Auth":
         """Make an `Auth` on a database that other processes and machines use, too.
 
@@ -238,6 +257,7 @@ class Auth:
             roles: As for `embedded`.
             migrate: As for `embedded`. Where several machines start, run `ostiary migrate` once instead.
             sink: As for `embedded`.
+            mailer: As for `embedded`.
 
         Raises:
             Misconfigured: the issuer, an origin or a URL cannot be used.
@@ -269,6 +289,7 @@ class Auth:
             audience=audience,
             roles=roles,
             sink=sink,
+            mailer=mailer,
         )
 
     # -------------------------------------------------------------------------------------------- life
@@ -316,6 +337,10 @@ class Auth:
             yield self
         finally:
             await self.stop()
+
+    def _wake_post(self) -> None:
+        if self._post is not None:
+            self._post.wake()
 
     async def _load(self) -> None:
         """Read keys, roles and verifiers anew, and put them to use. One at a time: the newest stays."""

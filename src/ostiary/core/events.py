@@ -40,6 +40,7 @@ class Kind(StrEnum):
     KEY_RETIRED = "key_retired"
     VERIFIER_ADDED = "verifier_added"
     VERIFIER_REMOVED = "verifier_removed"
+    LETTER_GIVEN_UP = "letter_given_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from ostiary.core.assurance import Proof
 from ostiary.core.decision import Denied
 from ostiary.core.events import Event
 from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
+from ostiary.core.letter import Letter
 from ostiary.core.session import Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import Challenge, KeyRecord, StoredDocument, VerifierRecord
+from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, VerifierRecord
 
 
 class Users(Protocol):
@@ -191,6 +192,34 @@ class Challenges(Protocol):
         ...
 
 
+class Outbox(Protocol):
+    """Letters that have not left yet."""
+
+    def add(self, letter: LetterRecord) -> None:
+        """Add a new letter."""
+        ...
+
+    def first(self) -> datetime | None:
+        """Return when the next letter is due, or `None` if there is none."""
+        ...
+
+    def claim(self, *, now: datetime, until: datetime) -> LetterRecord | None:
+        """Return the letter that has been due longest, or `None` if none is due.
+
+        Nobody else is given it before `until`: it comes back as it is from then on, due at `until`, with one try more.
+        Of parallel claims, each gets another.
+        """
+        ...
+
+    def again(self, letter: LetterRecord, *, at: datetime) -> bool:
+        """Make a claimed letter due at another time, unless it is gone or was claimed by somebody else since."""
+        ...
+
+    def done(self, letter_id: str) -> bool:
+        """Remove a letter. `False` when it is gone already."""
+        ...
+
+
 class Verifiers(Protocol):
     """The services that may follow the feed."""
 
@@ -258,6 +287,7 @@ class Transaction(Protocol):
     documents: Documents
     counters: Counters
     challenges: Challenges
+    outbox: Outbox
     keys: Keys
     verifiers: Verifiers
     events: Events
@@ -357,4 +387,16 @@ class PasswordMethod(Protocol):
 
     def close(self) -> None:
         """Let go of the threads."""
+        ...
+
+
+class Mailer(Protocol):
+    """Puts letters into words, and sends them. It is asked beside the requests, one letter at a time."""
+
+    def send(self, letter: Letter) -> None:
+        """Send one letter. When this returns, somebody else has taken it, and it is theirs to deliver.
+
+        Raises:
+            Undeliverable: it was refused for good. Anything else that is raised means: try again later.
+        """
         ...

@@ -18,6 +18,7 @@ from tests.conformance.suites.accounts import CredentialsSuite, IdentifiersSuite
 from tests.conformance.suites.cancellation import CancellationSuite
 from tests.conformance.suites.changed import ChangedSuite
 from tests.conformance.suites.feed import DocumentsSuite, FeedSuite
+from tests.conformance.suites.outbox import OutboxSuite
 from tests.conformance.suites.records import ChallengesSuite, CountersSuite, EventsSuite, KeysSuite, VerifiersSuite
 from tests.conformance.suites.sessions import SessionsSuite
 from tests.conformance.suites.transactions import TransactionsSuite
@@ -34,6 +35,7 @@ __all__ = [
     "FeedSuite",
     "IdentifiersSuite",
     "KeysSuite",
+    "OutboxSuite",
     "SessionsSuite",
     "TransactionsSuite",
     "UsersSuite",

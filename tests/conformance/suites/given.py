@@ -12,7 +12,7 @@ from ostiary.core.policy import Algorithm
 from ostiary.core.session import Carrier, Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import Challenge, KeyRecord, Store, Transaction, VerifierRecord
+from ostiary.ports import Challenge, KeyRecord, LetterRecord, Store, Transaction, VerifierRecord
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 """A moment that a store of seconds or milliseconds would not keep."""
@@ -109,6 +109,12 @@ def challenge(digest: str = "digest", **more: Any) -> Challenge:
         "expires_at": NOW + HOUR,
     }
     return Challenge(**fields | more)
+
+
+def letter(id: str = "l1", **more: Any) -> LetterRecord:  # noqa: A002 - a record's own word
+    """Return a letter that is due."""
+    fields: dict[str, Any] = {"id": id, "sealed": b"\x00\xff sealed", "created_at": NOW, "due_at": NOW}
+    return LetterRecord(**fields | more)
 
 
 def verifier(name: str = "orders", **more: Any) -> VerifierRecord:

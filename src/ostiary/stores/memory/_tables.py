@@ -10,7 +10,7 @@ from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
 from ostiary.core.session import COMPARED, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import Challenge, KeyRecord, StoredDocument, VerifierRecord
+from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, VerifierRecord
 from ostiary.stores.memory._state import FEED, State
 
 
@@ -228,6 +228,36 @@ class Challenges:
 
     async def purge(self, *, expired_before: datetime, limit: int) -> int:
         return self._state.challenges.remove(lambda each: each.expires_at < expired_before, limit=limit)
+
+
+class Outbox:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, letter: LetterRecord) -> None:
+        self._state.outbox.add(letter.id, letter)
+
+    async def first(self) -> datetime | None:
+        return min((letter.due_at for letter in self._state.outbox.rows.values()), default=None)
+
+    async def claim(self, *, now: datetime, until: datetime) -> LetterRecord | None:
+        due = self._state.outbox.where(lambda letter: letter.due_at <= now)
+        if not due:
+            return None
+        first = min(due, key=lambda letter: (letter.due_at, letter.id))
+        claimed = replace(first, due_at=until, tries=first.tries + 1)
+        self._state.outbox.put(first.id, claimed)
+        return claimed
+
+    async def again(self, letter: LetterRecord, *, at: datetime) -> bool:
+        stored = self._state.outbox.get(letter.id)
+        if stored is None or stored.tries != letter.tries:
+            return False
+        self._state.outbox.put(letter.id, replace(stored, due_at=at))
+        return True
+
+    async def done(self, letter_id: str) -> bool:
+        return self._state.outbox.remove(lambda letter: letter.id == letter_id) > 0
 
 
 class Verifiers:

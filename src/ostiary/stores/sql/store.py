@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from ostiary import ports
 from ostiary.stores.sql._accounts import Credentials, Identifiers, Users
 from ostiary.stores.sql._feed import Documents, Feed
+from ostiary.stores.sql._outbox import Outbox
 from ostiary.stores.sql._records import Challenges, Counters, Events, Keys, Verifiers
 from ostiary.stores.sql._sessions import Sessions
 from ostiary.stores.sql.link import Link
@@ -125,6 +126,7 @@ class SqlTransaction:
         self.documents: ports.Documents = Documents(link)
         self.counters: ports.Counters = Counters(link)
         self.challenges: ports.Challenges = Challenges(link)
+        self.outbox: ports.Outbox = Outbox(link)
         self.keys: ports.Keys = Keys(link)
         self.verifiers: ports.Verifiers = Verifiers(link)
         self.events: ports.Events = Events(link)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from ostiary.auth.accounts import ROLES
 from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
 from ostiary.auth.keys import DOCUMENT as KEYS
+from ostiary.auth.letters import LetterSeal
 from ostiary.auth.verifiers import DOCUMENT as VERIFIERS
 from ostiary.core.access import Principal, Roles
 from ostiary.core.assurance import Proof, outdated
@@ -50,6 +51,7 @@ from ostiary.ports import Clock, Entropy, EventSink, Vault
 from ostiary.sync import threads as asyncio
 from ostiary.sync.auth.accounts import Accounts
 from ostiary.sync.auth.keys import Keys
+from ostiary.sync.auth.post import Post
 from ostiary.sync.auth.throttles import Throttles
 from ostiary.sync.auth.verifiers import Verifiers
 from ostiary.sync.auth.work import Works
@@ -57,7 +59,7 @@ from ostiary.sync.background import Upkeep
 from ostiary.sync.feed.follower import Follower
 from ostiary.sync.floors import Floors
 from ostiary.sync.guard import Guard
-from ostiary.sync.ports import PasswordMethod, Store, Stream, Transaction
+from ostiary.sync.ports import Mailer, PasswordMethod, Store, Stream, Transaction
 from ostiary.sync.relay import Relay
 from ostiary.system import SystemClock, SystemEntropy
 
@@ -83,6 +85,7 @@ class Auth:
         entropy: Entropy,
         stream: Stream | None = None,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
         policy: Policy = WEB,
         audience: str | None = None,
         roles: Mapping[str, Sequence[str]] | None = None,
@@ -114,8 +117,19 @@ class Auth:
             clock=clock,
             catch_up=follower.catch_up,
         )
+        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy)
         works = Works(
-            store=store, floors=self.floors, clock=clock, sink=sink or _NoSink(), load=self._load, stream=stream
+            store=store,
+            floors=self.floors,
+            clock=clock,
+            sink=sink or _NoSink(),
+            load=self._load,
+            stream=stream,
+            seal=seal if mailer is not None else None,
+            wake=self._wake_post,
+        )
+        self._post = (
+            Post(store=store, works=works, mailer=mailer, seal=seal, clock=clock) if mailer is not None else None
         )
         throttles = Throttles(store=store, clock=clock)
         self.accounts = Accounts(
@@ -144,6 +158,7 @@ class Auth:
             floors=self.floors,
             clock=clock,
             follower=follower,
+            post=self._post,
         )
         self._issuer = Issuer(issuer=site.issuer, audience=self.audience, policy=policy, entropy=entropy)
         self._starting = asyncio.Lock()
@@ -162,6 +177,7 @@ class Auth:
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
     ) -> "Auth":
         """Make an `Auth` on one SQLite file, with its key file beside it (`app.db` and `app.db.key`).
 
@@ -177,6 +193,7 @@ class Auth:
             roles: What each role permits. If not given, what was defined last stays.
             migrate: Whether to make or upgrade the schema at the start. Otherwise an old one is refused.
             sink: Hears of every audit record.
+            mailer: Sends letters. Without it none are written.
 
         Raises:
             Misconfigured: the issuer or an origin cannot be used.
@@ -195,6 +212,7 @@ class Auth:
             roles=roles,
             migrate=migrate,
             sink=sink,
+            mailer=mailer,
         )
 
     @classmethod
@@ -211,6 +229,7 @@ class Auth:
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
     ) -> "Auth":
         """Make an `Auth` on a database that other processes and machines use, too.
 
@@ -229,6 +248,7 @@ class Auth:
             roles: As for `embedded`.
             migrate: As for `embedded`. Where several machines start, run `ostiary migrate` once instead.
             sink: As for `embedded`.
+            mailer: As for `embedded`.
 
         Raises:
             Misconfigured: the issuer, an origin or a URL cannot be used.
@@ -262,6 +282,7 @@ class Auth:
             audience=audience,
             roles=roles,
             sink=sink,
+            mailer=mailer,
         )
 
     # -------------------------------------------------------------------------------------------- life
@@ -309,6 +330,10 @@ class Auth:
             yield self
         finally:
             self.stop()
+
+    def _wake_post(self) -> None:
+        if self._post is not None:
+            self._post.wake()
 
     def _load(self) -> None:
         """Read keys, roles and verifiers anew, and put them to use. One at a time: the newest stays."""
