@@ -1,6 +1,6 @@
 """Writes the letters that are asked for, by the table `core.flow.ASKED`."""
 
-from contextlib import suppress
+import logging
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +16,8 @@ from ostiary.core.ticket import NO_STATE, Ticket
 from ostiary.core.user import Account
 from ostiary.errors import Refused
 
+log = logging.getLogger("ostiary.auth")
+
 PAGES: Final = {
     Flow.REGISTER: "/auth/verify",
     Flow.VERIFY: "/auth/verify",
@@ -23,7 +25,7 @@ PAGES: Final = {
     Flow.CHANGE: "/auth/confirm-email",
     Flow.INVITE: "/auth/invitation",
 }
-"""Where the links of letters lead. The pages there change nothing when they are only looked at: mail scanners do that."""
+"""Where the links of letters lead. To look at a page there changes nothing: mail scanners do that."""
 
 _LETTERS: Final = {
     Flow.REGISTER: About.VERIFY_EMAIL,
@@ -54,11 +56,13 @@ class Asking:
 
     async def ask(self, ticket: Ticket, *, language: str, ip: str) -> None:
         """Look an address up and write to it what the table says, at the same cost whatever it is."""
-        with suppress(Overtaken):  # the letter that was being written to it at the same moment will do
+        try:
             async with self.works.begin() as work:
                 found = await standing(work.tx, ticket.address)
                 await self.write(work, ticket, found, language=language)
                 work.tell(Kind.LETTER_ASKED, user_id=found.user_id, ip=ip, flow=ticket.flow)
+        except Overtaken:
+            log.debug("a letter was asked for twice at the same moment")  # the one that was first will do
 
     async def welcome(self, work: Work, account: Account) -> None:
         """Write to a new account, in the transaction that makes it, how its address is proved."""
@@ -68,7 +72,7 @@ class Asking:
             await self.write(work, ticket, found, language=account.user.language)
 
     async def write(self, work: Work, ticket: Ticket, found: Standing, *, language: str) -> str:
-        """Make a ticket, and write the letter that the table says to whom the address was found to be. Returns its link.
+        """Make a ticket, and write the letter that the table says of what the address found. Returns the link.
 
         Where the letter has no link there is a ticket all the same, which is void: one less would show who is known.
 
@@ -83,15 +87,11 @@ class Asking:
         secrets = await self.tickets.add(work, ticket)
         link = self.site.link(PAGES[ticket.flow], token=secrets.link)
         values = {"name": _name(ticket, found)}
-        match writes:
-            case Writes.LINK:
-                about = _LETTERS[ticket.flow]
-                life = str(int(ticket.flow.life.total_seconds()))
-                values |= {"link": link, "code": secrets.code, "life": life}
-            case Writes.NOTICE:
-                about = About.ACCOUNT_EXISTS
-            case Writes.NOTHING:
-                about = About.NO_ACCOUNT
+        about = {Writes.NOTICE: About.ACCOUNT_EXISTS, Writes.NOTHING: About.NO_ACCOUNT}.get(writes)
+        if about is None:
+            about = _LETTERS[ticket.flow]
+            life = str(int(ticket.flow.life.total_seconds()))
+            values |= {"link": link, "code": secrets.code, "life": life}
         own = found.user.language if found.user is not None else ""
         said = {key: value for key, value in values.items() if value}
         await work.write(about, to=ticket.address, language=own or language, user_id=found.user_id, **said)

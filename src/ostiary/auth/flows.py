@@ -70,10 +70,9 @@ class Flows:
         if self.policy.registration is Registration.CLOSED:
             raise Refused(Reason.REGISTRATION_CLOSED)
         if self.policy.registration is Registration.OPEN:
-            account = await self.accounts.register(
+            return await self.accounts.register(
                 email=email, password=password, name=name, language=language, ip=ip, also=self.asking.welcome
             )
-            return account
         address, name = _address(email), clean_name(name)
         await self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip), VERIFY_ACCOUNT: address})
         newcomer = Newcomer(name=name, language=language, secret=await self._hashed(password, name, address))
@@ -113,7 +112,7 @@ class Flows:
                 account = await self.redeeming.prove(work, own, ip=ip)
             else:
                 account = await self.redeeming.settle(work, found.ticket, own, found.ticket.newcomer, ip=ip)
-            await self.throttles.give_back(work.tx, (*taken, *found.taken))
+            await self.throttles.give_back(work.tx, taken)
         return account
 
     # -------------------------------------------------------------------------------------------- invitation
@@ -203,7 +202,6 @@ class Flows:
             await work.write(
                 About.PASSWORD_CHANGED, to=identifier.value, language=user.language, user_id=user.id, name=user.name
             )
-            await self.throttles.give_back(work.tx, found.taken)
         return account
 
     # -------------------------------------------------------------------------------------------- another address
@@ -252,7 +250,7 @@ class Flows:
             await self.redeeming.move(work, old, new)
             work.tell(Kind.EMAIL_CHANGED, user_id=user.id, actor=user.id, ip=ip)
             await work.write(About.EMAIL_CHANGED, to=old.value, language=user.language, user_id=user.id, name=user.name)
-            await self.throttles.give_back(work.tx, (*taken, *found.taken))
+            await self.throttles.give_back(work.tx, taken)
         return Account(user=user, identifiers=(new,))
 
     async def _hashed(self, password: str, name: str, address: str) -> str:

@@ -53,8 +53,6 @@ class Found:
 
     ticket: Ticket
     digest: str
-    taken: tuple[str, ...] = ()
-    """The throttle counters that finding it used up."""
 
 
 class Tickets:
@@ -112,7 +110,7 @@ class Tickets:
         """
         match back:
             case Link(secret=secret):
-                return await self._ticket(found_by_secret(secret), flow=flow, taken=())
+                return await self._ticket(found_by_secret(secret), flow=flow)
             case Code():
                 return await self._by_code(back, flow=flow, ip=ip)
             case _:
@@ -138,7 +136,8 @@ class Tickets:
             here = KeptCode.read(found.body)
             taken += await self._try(here.ticket, flow=flow)
             if here.is_of(code, purpose=flow.purpose, key=key):
-                return await self._ticket(here.ticket, flow=flow, taken=taken)
+                await self._throttles.undo(taken)  # it was no guess
+                return await self._ticket(here.ticket, flow=flow)
             async with self._works.begin() as work:
                 work.tell(Kind.CODE_FAILED, user_id=found.user_id, ip=ip)
         raise Refused(Reason.VOID)
@@ -152,12 +151,12 @@ class Tickets:
                 raise
             raise Refused(Reason.VOID) from None
 
-    async def _ticket(self, digest: str, *, flow: Flow, taken: tuple[str, ...]) -> Found:
+    async def _ticket(self, digest: str, *, flow: Flow) -> Found:
         async with self._store.read() as tx:
             challenge = await tx.challenges.get(purpose=flow.purpose, digest=digest, now=self._clock.now())
         if challenge is None:
             raise Refused(Reason.VOID)
-        return Found(ticket=Ticket.read(challenge.body), digest=digest, taken=taken)
+        return Found(ticket=Ticket.read(challenge.body), digest=digest)
 
 
 def _codes(purpose: str) -> str:

@@ -86,6 +86,8 @@ async def change_password(call: Call) -> Answer:
 async def change_account(call: Call) -> Answer:
     """Give the user another name, or another language."""
     who, body, accounts = call.who, call.body(AccountIn), call.auth.accounts
+    if body.name is None and body.language is None:
+        raise Problem(problem.INVALID, errors=(FieldError("name", "Send the name, or the language."),))
     if body.language is not None:
         await accounts.set_language(who.user_id, body.language, actor=who.user_id)
     if body.name is not None:

@@ -124,13 +124,13 @@ class BackIn(In):
         )
 
 
-class VerifyEmailIn(BackIn):
+class VerifyEmailIn(BackIn, kw_only=True):
     """Proof of an address. The password shows that the account is the caller's, where no session of it does."""
 
     password: Password | None = None
 
 
-class ResetPasswordIn(BackIn):
+class ResetPasswordIn(BackIn, kw_only=True):
     """Another password. All sessions end, unless they shall be kept and the address was proved before."""
 
     new: Password

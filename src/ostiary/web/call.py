@@ -62,8 +62,9 @@ class Call:
 
     @property
     def language(self) -> str:
-        """The tag of the language that the client asks for."""
-        return languages.of(self.request.header(b"accept-language")).tag
+        """The tag of the language that the client asks for, or nothing."""
+        header = self.request.header(b"accept-language")
+        return languages.of(header).tag if header else ""
 
     @property
     def address(self) -> str:

@@ -212,10 +212,11 @@ class Problem(Exception):
         *,
         errors: tuple[FieldError, ...] = (),
         headers: tuple[Header, ...] = (),
+        then: tuple[Step, ...] = (),
         id: str = "",  # noqa: A002 - the member's name in the answer
     ) -> None:
         super().__init__(row.code)
-        self.next = row.next
+        self.next = then or row.next
         self.row = row
         self.errors = errors
         self.headers = headers
@@ -249,13 +250,18 @@ class Problem(Exception):
         )
 
 
-def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
-    """Say what a client may read of an error. Without a place, what was not barred by the guard is met at a proof."""
+def of(error: OstiaryError, *, at: Place | None = None, again: tuple[Step, ...] = ()) -> Problem:
+    """Say what a client may read of an error. Without a place, what was not barred by the guard is met at a proof.
+
+    `again` is where another letter is asked for, if that is what is wrong.
+    """
     match error:
         case Throttled(retry_after=seconds):
             return Problem(TABLE[Reason.THROTTLED], headers=(_retry_after(seconds),))
         case Barred(reason=reason, within=within, aal=aal):
             return refusal(reason, at=at or Place.CARRIER, within=within, aal=aal)
+        case Refused(reason=Reason.VOID):
+            return Problem(TABLE[Reason.VOID], then=again)
         case Refused(reason=reason):
             return refusal(reason, at=at or Place.PROOF)
         case Overloaded(retry_after=seconds):

@@ -92,10 +92,8 @@ class Router:
             response = problem.on_record(error, _name(route)).response(_language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
-            refused = problem.of(error, at=place)
-            if route is not None and refused.row is problem.TABLE[Reason.VOID]:
-                refused.next = route.again
-            response = refused.response(_language(request))
+            again = () if route is None else route.again
+            response = problem.of(error, at=place, again=again).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
             response = problem.on_record(error, _name(route)).response(_language(request))
         return replace(response, headers=(*response.headers, *self._always))

@@ -42,7 +42,7 @@ STEPS = (
 
 
 class StepOut(msgspec.Struct, frozen=True):
-    """What can be done next: send what it `needs` to its route. A link's `token` takes the place of address and code."""
+    """What can be done next: send what it `needs` to its route. A link's `token` stands for address and code."""
 
     step: str
     route: str

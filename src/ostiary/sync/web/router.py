@@ -81,7 +81,8 @@ class Router:
             response = problem.on_record(error, _name(route)).response(_language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
-            response = problem.of(error, at=place).response(_language(request))
+            again = () if route is None else route.again
+            response = problem.of(error, at=place, again=again).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
             response = problem.on_record(error, _name(route)).response(_language(request))
         return replace(response, headers=(*response.headers, *self._always))
@@ -103,6 +104,8 @@ class Router:
         if route.sets_cookie and not self._auth.guard.is_meant(request.headers, request.method, None):
             raise Barred(Reason.CROSS_SITE)
         caller = self._caller(route, request) if route.needs in _SESSIONS else None
+        if route.needs is Needs.PERHAPS_SESSION:
+            caller = self._perhaps(request)
         verifier = self._verifier(request) if route.needs is Needs.VERIFIER else None
         after = _read_event_id(request) if route.resumes else None
         sent = _read_body(request, route.takes) if route.takes is not None else None
@@ -132,6 +135,16 @@ class Router:
         if route.needs is Needs.COOKIE and answer.carrier is not Carrier.COOKIE:
             raise Problem(problem.COOKIE_REQUIRED)
         return answer
+
+    def _perhaps(self, request: Request) -> Principal | None:
+        """Say who is asking, if anybody is. A session that is over is none; what else is wrong with one is refused."""
+        answer = self._auth.authenticate(request.headers, request.method)
+        if not isinstance(answer, Denied):
+            return answer
+        refused = problem.refusal(answer.reason)
+        if refused.row.status != 401:
+            raise refused
+        return None
 
     def _verifier(self, request: Request) -> VerifierRecord:
         answer = self._auth.verifiers.authenticate(request.headers)
@@ -209,7 +222,7 @@ def _response(route: Route, answer: Answer) -> Response:
             stream = content
     media = () if content is None else ((b"content-type", route.media.encode()),)
     return Response(
-        status=route.status,
+        status=answer.status or route.status,
         headers=(*media, (b"cache-control", route.cache.encode()), *SECURITY_HEADERS, *answer.headers),
         body=body,
         stream=stream,
