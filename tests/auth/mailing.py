@@ -30,7 +30,7 @@ def code_of(letter: Letter) -> Code:
     return Code(letter.to, letter.values["code"])
 
 
-async def unsent(house: House) -> None:
+async def sent_all(house: House) -> None:
     """Wait until everything has been sent."""
     post = house.auth._post
     assert post is not None

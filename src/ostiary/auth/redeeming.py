@@ -37,21 +37,23 @@ class Redeeming:
         """See that a ticket came back to who asked for it. Returns the throttle counters that this used up.
 
         Raises:
-            Refused: the session is not that account's, and the password is missing or wrong.
+            Refused: the session is not that account's, and the password is missing or wrong; or the ticket is void.
             Throttled: too many passwords were tried with this ticket.
             Overloaded: too many passwords are being checked already.
         """
         ticket = found.ticket
         if who is not None and ticket.user_id == who.user_id:
             return ()
+        credential: Credential | None = self._credential(NOBODY, ticket.newcomer)
+        if ticket.user_id:
+            async with self.store.read() as tx:
+                own = await standing_of(tx, ticket.user_id)
+            if own.state != ticket.state:
+                raise Refused(Reason.VOID)
+            credential = own.password
         if password is None:
             raise Refused(Reason.PASSWORD_NEEDED)
         taken = await self.throttles.take({PROOF_USER: found.digest})
-        if ticket.user_id:
-            async with self.store.read() as tx:
-                credential = (await standing_of(tx, ticket.user_id)).password
-        else:
-            credential = self._credential(NOBODY, ticket.newcomer)
         try:
             matches = await self.password.matches(credential, password)
         except Unavailable:
