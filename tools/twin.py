@@ -56,6 +56,7 @@ MODULES: Final = (
     "web.openapi",
     "web.pages.visit",
     "web.pages.answers",
+    "web.pages.letters",
     "web.pages.table",
     "web.pages.router",
     "web.pages",

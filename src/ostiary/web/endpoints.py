@@ -56,7 +56,7 @@ class Needs(Enum):
     SESSION = auto()
     """A session, held by either carrier."""
     PERHAPS_SESSION = auto()
-    """Nothing, but a session makes a difference."""
+    """Nothing, but a session makes a difference. One that is over is refused all the same."""
     COOKIE = auto()
     """A session, held by its cookie."""
     VERIFIER = auto()
@@ -83,6 +83,8 @@ class Route:
     needs: Needs = Needs.NOTHING
     sets_cookie: bool = False
     """It may set the cookie for a caller who holds none: then it must have been meant, as if one came with it."""
+    guarded: bool = False
+    """It must have been meant by its sender too, although it needs no session: no other site may have letters sent."""
     forgets: bool = False
     """It clears the cookie also when the session is over already."""
     throttled: bool = False
@@ -151,6 +153,7 @@ TABLE: tuple[Route, ...] = (
         method="POST",
         path="/auth/password/forgot",
         does=answers.forgot_password,
+        guarded=True,
         throttled=True,
         takes=AskIn,
         gives=(LetterOut,),
@@ -162,6 +165,7 @@ TABLE: tuple[Route, ...] = (
         method="POST",
         path="/auth/password/reset",
         does=answers.reset_password,
+        guarded=True,
         throttled=True,
         takes=ResetPasswordIn,
         status=204,
@@ -172,6 +176,7 @@ TABLE: tuple[Route, ...] = (
         method="POST",
         path="/auth/email/send",
         does=answers.send_verification,
+        guarded=True,
         throttled=True,
         takes=AskIn,
         gives=(LetterOut,),
@@ -184,6 +189,7 @@ TABLE: tuple[Route, ...] = (
         path="/auth/email/verify",
         does=answers.verify_email,
         needs=Needs.PERHAPS_SESSION,
+        forgets=True,
         throttled=True,
         takes=VerifyEmailIn,
         status=204,
@@ -207,6 +213,7 @@ TABLE: tuple[Route, ...] = (
         path="/auth/email/confirm",
         does=answers.confirm_email,
         needs=Needs.PERHAPS_SESSION,
+        forgets=True,
         throttled=True,
         takes=VerifyEmailIn,
         status=204,
@@ -217,6 +224,7 @@ TABLE: tuple[Route, ...] = (
         method="POST",
         path="/auth/invitation/accept",
         does=answers.accept_invitation,
+        guarded=True,
         takes=AcceptInvitationIn,
         gives=(RegisteredOut,),
         status=201,

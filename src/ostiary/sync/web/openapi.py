@@ -190,6 +190,7 @@ def _rows(route: Route) -> Iterator[Row]:  # noqa: C901, PLR0912 - a table, in t
         yield REFUSALS[Reason.UNKNOWN_VERIFIER]
     elif route.needs is Needs.PERHAPS_SESSION:
         yield REFUSALS[Reason.AMBIGUOUS]
+        yield REFUSALS[Reason.REVOKED]
         yield REFUSALS[Reason.PASSWORD_NEEDED]
     elif route.needs is not Needs.NOTHING:
         yield REFUSALS[Reason.NO_CARRIER]
@@ -200,7 +201,7 @@ def _rows(route: Route) -> Iterator[Row]:  # noqa: C901, PLR0912 - a table, in t
         yield REFUSALS[Reason.OVERLOADED]
     if route.needs is Needs.COOKIE or route.does is answers.step_up:
         yield problem.COOKIE_REQUIRED
-    if route.method not in SAFE_METHODS and (route.sets_cookie or route.needs is not Needs.NOTHING):
+    if route.method not in SAFE_METHODS and (route.sets_cookie or route.guarded or route.needs is not Needs.NOTHING):
         yield REFUSALS[Reason.CROSS_SITE]
     if route.place is Place.PROOF:
         yield REFUSALS[Reason.BAD_CREDENTIALS]

@@ -27,7 +27,7 @@ from ostiary.web.endpoints import EVENT_ID, Needs, Part
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
 from ostiary.web.problem import SECURITY_HEADERS, FieldError, Problem
 
-_SESSIONS = (Needs.SESSION, Needs.COOKIE)
+_SESSIONS = (Needs.SESSION, Needs.COOKIE, Needs.PERHAPS_SESSION)
 
 _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 
@@ -101,11 +101,11 @@ class Router:
         if route.part is Part.AUTH and not self._auth.started:
             raise Unavailable("not started, or stopped")
         query = _read_query(request.query, route.query)
-        if route.sets_cookie and not self._auth.guard.is_meant(request.headers, request.method, None):
+        if (route.sets_cookie or route.guarded) and not self._auth.guard.is_meant(
+            request.headers, request.method, None
+        ):
             raise Barred(Reason.CROSS_SITE)
         caller = self._caller(route, request) if route.needs in _SESSIONS else None
-        if route.needs is Needs.PERHAPS_SESSION:
-            caller = self._perhaps(request)
         verifier = self._verifier(request) if route.needs is Needs.VERIFIER else None
         after = _read_event_id(request) if route.resumes else None
         sent = _read_body(request, route.takes) if route.takes is not None else None
@@ -125,9 +125,11 @@ class Router:
         )
         return _response(route, answer)
 
-    def _caller(self, route: Route, request: Request) -> Principal:
+    def _caller(self, route: Route, request: Request) -> Principal | None:
         answer = self._auth.authenticate(request.headers, request.method)
         if isinstance(answer, Denied):
+            if answer.reason is Reason.NO_CARRIER and route.needs is Needs.PERHAPS_SESSION:
+                return None
             refused = problem.refusal(answer.reason)
             if route.forgets and refused.row.status == 401 and request.header(b"cookie") is not None:
                 refused.headers = (*refused.headers, clear_cookie(self._auth.site))
@@ -135,16 +137,6 @@ class Router:
         if route.needs is Needs.COOKIE and answer.carrier is not Carrier.COOKIE:
             raise Problem(problem.COOKIE_REQUIRED)
         return answer
-
-    def _perhaps(self, request: Request) -> Principal | None:
-        """Say who is asking, if anybody is. A session that is over is none; what else is wrong with one is refused."""
-        answer = self._auth.authenticate(request.headers, request.method)
-        if not isinstance(answer, Denied):
-            return answer
-        refused = problem.refusal(answer.reason)
-        if refused.row.status != 401:
-            raise refused
-        return None
 
     def _verifier(self, request: Request) -> VerifierRecord:
         answer = self._auth.verifiers.authenticate(request.headers)
