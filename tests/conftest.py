@@ -95,7 +95,9 @@ STORES: dict[str, Make] = {
 }
 
 
-def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: FakeClock | None = None) -> House:
+def make_house(
+    store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: FakeClock | None = None, has_mail: bool = True
+) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
     clock, recorder, mail = clock or FakeClock(), Recorder(), Mailbox()
     auth = Auth(
@@ -106,7 +108,7 @@ def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: 
         clock=clock,
         entropy=CountedEntropy(),
         sink=recorder,
-        mailer=mail,
+        mailer=mail if has_mail else None,
         policy=policy,
     )
     return House(auth, clock, recorder, store, folder, mail)
