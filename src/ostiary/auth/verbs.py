@@ -133,6 +133,7 @@ class Auth:
             sink=sink or _NoSink(),
             load=self._load,
             stream=stream,
+            site=site,
             seal=seal if mailer is not None else None,
             wake=self._wake_post,
         )

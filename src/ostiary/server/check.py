@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from ostiary.core.keys import Purpose
+from ostiary.core.network import is_loopback
 from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.keys.vault import SealedVault
 from ostiary.ports import KeyRecord
@@ -136,7 +136,7 @@ def _reach(settings: Settings) -> Iterator[Finding]:
         sentence=f"the issuer is {settings.issuer}",
         remedy="" if https else "name the https:// origin that users see, with --issuer or OSTIARY_ISSUER",
     )
-    here = _is_loopback(settings.host)
+    here = is_loopback(settings.host)
     yield Finding(
         "host",
         good=here or https,
@@ -197,13 +197,6 @@ def _keys(facts: Facts) -> Iterator[Finding]:
 
 def _trouble(subject: str, trouble: str | None, good: str) -> Finding:
     return Finding(subject, good=trouble is None, sentence=good if trouble is None else trouble)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _said(life: timedelta) -> str:
