@@ -40,8 +40,8 @@ class Folder:
         await asyncio.to_thread(self._put, f"{moment:%Y%m%dT%H%M%S}-{name}.eml", data)
 
     async def check(self) -> str:
-        """See that files can be put there."""
-        await asyncio.to_thread(self._make)
+        """See that files can be put there, if it is there already."""
+        await asyncio.to_thread(self._see)
         return f"letters are put into {self._path}"
 
     def _put(self, name: str, data: bytes) -> None:
@@ -60,7 +60,10 @@ class Folder:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Misconfigured(f"the folder of letters {self._path} cannot be made: {error.strerror}") from None
-        if not os.access(self._path, os.W_OK | os.X_OK):
+        self._see()
+
+    def _see(self) -> None:
+        if self._path.exists() and not os.access(self._path, os.W_OK | os.X_OK):
             raise Misconfigured(f"the folder of letters {self._path} cannot be written to")
 
 
