@@ -21,7 +21,7 @@ from ostiary.core.user import Account
 from ostiary.guard import Headers
 from ostiary.keys.vault import SealedVault
 from ostiary.methods.password import Password
-from ostiary.ports import Store
+from ostiary.ports import Entropy, Mailer, Store
 from ostiary.stores.memory import MemoryStore
 from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.stores.sql.migrations import upgrade
@@ -94,7 +94,15 @@ STORES: dict[str, Make] = {
 }
 
 
-def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: FakeClock | None = None) -> House:
+def make_house(
+    store: Store,
+    folder: Path,
+    *,
+    policy: Policy = CHEAPEST,
+    clock: FakeClock | None = None,
+    mailer: Mailer | None = None,
+    entropy: Entropy | None = None,
+) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
     clock, recorder = clock or FakeClock(), Recorder()
     auth = Auth(
@@ -103,8 +111,9 @@ def make_house(store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: 
         password=Password(policy.password),
         site=Site.of(ISSUER),
         clock=clock,
-        entropy=CountedEntropy(),
+        entropy=entropy or CountedEntropy(),
         sink=recorder,
+        mailer=mailer,
         policy=policy,
     )
     return House(auth, clock, recorder, store, folder)

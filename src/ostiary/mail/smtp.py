@@ -30,6 +30,7 @@ _SENT_WITHIN: Final = 45.0
 """Less than a sender waits: what the server has taken must not be taken for lost."""
 _GOODBYE_WITHIN: Final = 2.0
 
+_LACKS: Final = "does not offer what we need: TLS, and a way to log in"
 _UNFIT: Final = (
     "the address of the mail server is to be written smtp://USER:PASSWORD@HOST:PORT (smtps:// for TLS from the start, "
     "?ca=FILE for certificates of your own), with odd characters of a password percent-encoded"
@@ -147,13 +148,15 @@ def _meaning(error: Exception) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return "shows a certificate that is not good for it"
         cause = cause.__cause__ or cause.__context__
+    if type(error) is SMTPException:  # what the client says of a server that lacks an extension
+        return _LACKS
     match error:
         case SMTPAuthenticationError():
             return f"refuses the user or the password ({error.code})"
         case TimeoutError():
             return "does not answer in time"
         case SMTPNotSupported() | ssl.SSLError():
-            return "does not offer what we need: TLS, and a way to log in"
+            return _LACKS
         case SMTPResponseException():
             return f"takes nothing now ({error.code})"
         case SMTPRecipientsRefused():

@@ -72,9 +72,9 @@ class Words:
         message["Date"] = letter.created_at
         message["Message-ID"] = f"<{letter.id}@{from_.domain}>"  # the same each time, so that a second one can be told
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer is wanted
-        message["Content-Language"] = language.tag
         message.set_content(_BLANK_LINES.sub("\n\n", text.render(said, layout="letter.txt")).strip() + "\n")
         message.add_alternative(html.render(said, layout="letter.html", subject=subject), subtype="html")
+        message["Content-Language"] = language.tag  # of both forms, so after both
         return message
 
     def _template(self, about: About, form: str) -> "Template":

@@ -63,6 +63,8 @@ class Folder:
         self._see()
 
     def _see(self) -> None:
+        if self._path.exists() and not self._path.is_dir():
+            raise Misconfigured(f"the place of letters {self._path} is not a folder")
         if self._path.exists() and not os.access(self._path, os.W_OK | os.X_OK):
             raise Misconfigured(f"the folder of letters {self._path} cannot be written to")
 
