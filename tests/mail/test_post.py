@@ -99,7 +99,12 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
     async def start(mailer: Mailer | None, *, sends: bool = True, clock: FakeClock | None = None) -> House:
         house = make_house(
-            sqlite_store(tmp_path), tmp_path, mailer=mailer, clock=clock or FakeClock(), entropy=SystemEntropy()
+            sqlite_store(tmp_path),
+            tmp_path,
+            mails=mailer is not None,
+            mailer=mailer,
+            clock=clock or FakeClock(),
+            entropy=SystemEntropy(),
         )
         houses.append(house)
         await house.auth.start(sends=sends)
@@ -386,7 +391,7 @@ async def test_sealed_at_rest(start: Start, tmp_path: Path) -> None:
 
 def seal(secret: bytes = b"k" * 32) -> LetterSeal:
     """Return a seal."""
-    return LetterSeal(lambda: [secret], entropy=CountedEntropy())
+    return LetterSeal(lambda: [secret], entropy=CountedEntropy(), site="https://id.example")
 
 
 def letter(id: str = "l1") -> Letter:  # noqa: A002 - a record's own word
@@ -432,7 +437,7 @@ def test_changed_at_rest(change: Callable[[LetterRecord], LetterRecord]) -> None
 
 def test_of_an_older_master_key() -> None:
     """After a new version of the master key the newest seals, and what an older one sealed still opens."""
-    both = LetterSeal(lambda: [b"n" * 32, b"k" * 32], entropy=CountedEntropy())
+    both = LetterSeal(lambda: [b"n" * 32, b"k" * 32], entropy=CountedEntropy(), site="https://id.example")
 
     assert both.open(seal().seal(letter())) == letter()
     assert seal().open(both.seal(letter())) is None

@@ -23,7 +23,9 @@ class LetterSeal:
     for when they are first needed.
     """
 
-    def __init__(self, secrets: Callable[[], Sequence[bytes]], *, entropy: Entropy) -> None:
+    def __init__(self, secrets: Callable[[], Sequence[bytes]], *, entropy: Entropy, site: str) -> None:
+        self.site = site
+        """Our issuer, which every letter names."""
         self._secrets = secrets
         self._entropy = entropy
 

@@ -120,7 +120,7 @@ class Auth:
             clock=clock,
             catch_up=follower.catch_up,
         )
-        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy)
+        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy, site=site.issuer)
         works = Works(
             store=store,
             floors=self.floors,
@@ -128,7 +128,6 @@ class Auth:
             sink=sink or _NoSink(),
             load=self._load,
             stream=stream,
-            site=site,
             seal=seal if mailer is not None else None,
             wake=self._wake_post,
         )

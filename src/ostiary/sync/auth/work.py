@@ -11,7 +11,6 @@ from ostiary.core.events import Event, Kind
 from ostiary.core.floor import NONE_IS_GOOD, Document, Floor
 from ostiary.core.letter import About, Letter
 from ostiary.core.session import Session, changed, revoked
-from ostiary.core.site import Site
 from ostiary.core.user import Account
 from ostiary.errors import Unavailable
 from ostiary.ports import Clock, EventSink, StoredDocument
@@ -26,7 +25,6 @@ class Work:
 
     tx: Transaction
     now: datetime
-    site: Site
     seal: LetterSeal | None
     """Without it nobody sends letters, and none are written."""
     changes: list[Floor | Document] = field(default_factory=list[Floor | Document])
@@ -53,7 +51,7 @@ class Work:
             to=to,
             about=about,
             language=language,
-            values={**values, "site": self.site.issuer},
+            values={**values, "site": self.seal.site},
             created_at=self.now,
             user_id=user_id,
         )
@@ -128,7 +126,6 @@ class Works:
         sink: EventSink,
         load: Load,
         stream: Stream | None,
-        site: Site,
         seal: LetterSeal | None,
         wake: Callable[[], None],
     ) -> None:
@@ -138,7 +135,6 @@ class Works:
         self._clock = clock
         self._sink = sink
         self._load = load
-        self._site = site
         self._seal = seal
         self._wake = wake
 
@@ -146,7 +142,7 @@ class Works:
     def begin(self) -> Generator[Work]:
         """Begin a write. When the block has ended everything is durable, in force here, and told."""
         with self._store.write() as tx:
-            work = Work(tx, self._clock.now(), self._site, self._seal)
+            work = Work(tx, self._clock.now(), self._seal)
             yield work
             tx.events.add(*work.events)
             batch = tx.feed.append(work.changes) if work.changes else None
