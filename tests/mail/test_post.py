@@ -101,7 +101,6 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         house = make_house(
             sqlite_store(tmp_path),
             tmp_path,
-            mails=mailer is not None,
             mailer=mailer,
             clock=clock or FakeClock(),
             entropy=SystemEntropy(),

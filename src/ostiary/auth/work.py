@@ -27,7 +27,7 @@ class Work:
 
     tx: Transaction
     now: datetime
-    seal: LetterSeal | None
+    seal: LetterSeal | None = None
     """Without it nobody sends letters, and none are written."""
     changes: list[Floor | Document] = field(default_factory=list[Floor | Document])
     events: list[Event] = field(default_factory=list[Event])

@@ -136,6 +136,24 @@ class Smtp:
             raise Undeliverable(f"{self._name} refused it for good ({codes[0]})") from None
 
 
+class SmtpInThread:
+    """The same, for a thread that waits: with a connection of its own each letter has an event loop of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._smtp = Smtp(url)
+
+    def __repr__(self) -> str:
+        return repr(self._smtp)
+
+    def send(self, message: EmailMessage) -> None:
+        """Give a message to the server."""
+        asyncio.run(self._smtp.send(message))
+
+    def check(self) -> str:
+        """Connect, and log in if there is a user."""
+        return asyncio.run(self._smtp.check())
+
+
 async def _say_goodbye(client: SMTP) -> None:
     with suppress(SMTPException, OSError):
         await client.quit(timeout=_GOODBYE_WITHIN)
