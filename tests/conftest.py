@@ -21,7 +21,7 @@ from ostiary.core.user import Account
 from ostiary.guard import Headers
 from ostiary.keys.vault import SealedVault
 from ostiary.methods.password import Password
-from ostiary.ports import Store
+from ostiary.ports import Entropy, Mailer, Store
 from ostiary.stores.memory import MemoryStore
 from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.stores.sql.migrations import upgrade
@@ -96,7 +96,14 @@ STORES: dict[str, Make] = {
 
 
 def make_house(
-    store: Store, folder: Path, *, policy: Policy = CHEAPEST, clock: FakeClock | None = None, has_mail: bool = True
+    store: Store,
+    folder: Path,
+    *,
+    policy: Policy = CHEAPEST,
+    clock: FakeClock | None = None,
+    mailer: Mailer | None = None,
+    has_mail: bool = True,
+    entropy: Entropy | None = None,
 ) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
     clock, recorder, mail = clock or FakeClock(), Recorder(), Mailbox()
@@ -106,9 +113,9 @@ def make_house(
         password=Password(policy.password),
         site=Site.of(ISSUER),
         clock=clock,
-        entropy=CountedEntropy(),
+        entropy=entropy or CountedEntropy(),
         sink=recorder,
-        mailer=mail if has_mail else None,
+        mailer=(mailer or mail) if has_mail else None,
         policy=policy,
     )
     return House(auth, clock, recorder, store, folder, mail)

@@ -47,6 +47,9 @@ MODULES: Final = (
     "auth.flows",
     "auth.verifiers",
     "auth.upkeep",
+    "mail.files",
+    "mail.mail",
+    "mail",
     "auth.verbs",
     "auth",
     "web.metrics",
@@ -74,6 +77,7 @@ BY_HAND: Final = {
     ("stores.sql.postgres", "Postgres"): "missing",
     ("stores.redis", "RedisBeside"): "missing",
     ("feed.redis", "RedisStream"): "missing",
+    ("mail.smtp", "Smtp"): "smtp",
     ("stores.bell", "Bell"): "bell",
     ("stores.sql", "SqlStore"): "stores.sql.store",
 }

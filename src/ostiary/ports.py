@@ -19,7 +19,7 @@ from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
 from ostiary.core.keys import Keyring, Purpose
 from ostiary.core.letter import Letter
 from ostiary.core.policy import Algorithm
-from ostiary.core.session import Session
+from ostiary.core.session import Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
 
@@ -203,6 +203,10 @@ class Sessions(Protocol):
 
         Who changes several of them changes them in the order of their ids.
         """
+        ...
+
+    async def known(self, user_id: str, device: Device) -> bool:
+        """Tell whether a session of this user, dead or alive, is on such a device: of this name, or this user agent."""
         ...
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:

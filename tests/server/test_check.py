@@ -65,7 +65,7 @@ def test_a_safe_service() -> None:
 
     assert unsafe(SETTINGS, FACTS) == []
     assert {found.subject for found in findings} == {
-        "issuer", "host", "trusted_origins", "data", "store", "keys", "policy",
+        "issuer", "host", "trusted_origins", "data", "store", "keys", "mail", "policy",
     }  # fmt: skip
     assert findings[-1].sentence == "policy nist-aal2: sessions last 24 h, 1 h without use"
 
@@ -87,6 +87,9 @@ def test_a_safe_service() -> None:
         ({}, {"folder_trouble": "it is open"}, ["data"], "it is open"),
         ({}, {"store_trouble": "it is old; run: ostiary migrate"}, ["store"], "run: ostiary migrate"),
         ({}, {"keys_trouble": "it is another"}, ["keys"], "it is another"),
+        ({"mail": "smtp://x"}, {"mail_place": "it answers"}, [], ""),
+        ({"mail": "smtp://x"}, {"mail_trouble": "it cannot be reached"}, ["mail"], "it cannot be reached"),
+        ({"mail": "console:"}, {"mail_place": "they are shown"}, ["mail"], "they are shown; name a mail server"),
         ({}, {"file_system": "nfs4"}, ["store"], "nfs4, a network file system"),
         ({}, {"file_system": "tmpfs"}, ["store"], "tmpfs, gone at a restart"),
         ({}, {"keys": []}, ["keys"] * 3, "there is no access key"),
@@ -156,7 +159,7 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     bad = {finding["subject"] for finding in msgspec.json.decode(done.stdout)["findings"] if not finding["good"]}
 
     assert done.returncode == 1
-    assert bad == {"issuer", "data", "store", "keys"}
+    assert bad == {"issuer", "data", "store", "keys", "mail"}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -36,6 +36,8 @@ def test_without_any_settings(tmp_path: Path) -> None:
         roles=None,
         log_level="info",
         log_format="console",
+        mail="console:",
+        mail_from="Ostiary <no-reply@localhost>",
     )
     assert found.key_file == tmp_path / "ostiary-data" / "ostiary.db.key"
 
@@ -71,6 +73,12 @@ def test_who_wins(tmp_path: Path) -> None:
         ({"OSTIARY_AUDIENCE": "orders"}, {"audience": "orders"}),
         ({"OSTIARY_TRUSTED_ORIGINS": "https://a.example, https://b.example"}, {"trusted_origins": "ab"}),
         ({"OSTIARY_TRUSTED_ORIGINS": ""}, {"trusted_origins": ()}),
+        ({"OSTIARY_MAIL": "smtp://mail.example"}, {"mail": "smtp://mail.example"}),
+        ({"OSTIARY_MAIL": "folder:letters"}, {"mail": "folder:{folder}/letters"}),
+        ({"OSTIARY_MAIL": "console:"}, {"mail": "console:"}),
+        ({"OSTIARY_ISSUER": "https://id.example"}, {"mail": None, "mail_from": "Ostiary <no-reply@id.example>"}),
+        ({"OSTIARY_BRAND": "A", "OSTIARY_PORT": "81"}, {"mail": "console:", "mail_from": "A <no-reply@localhost>"}),
+        ({"OSTIARY_MAIL_FROM": "door@id.example"}, {"mail_from": "door@id.example"}),
         ({"OSTIARY_LOG_LEVEL": "error"}, {"log_level": "error"}),
         ({"OSTIARY_LOG_FORMAT": "json"}, {"log_format": "json"}),
     ],
@@ -94,7 +102,8 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "etc" / "id.toml").write_text(
         'data = "d"\nstore = "sqlite:///s.db"\nissuer = "https://id.example"\nhost = "::"\nport = 9\nworkers = 3\n'
         'policy = "nist-aal3"\naudience = "orders"\ntrusted_origins = ["https://a.example"]\nlog_level = "debug"\n'
-        'log_format = "json"\n[roles]\neditor = ["posts:write", "posts:read"]\nnobody = []\n'
+        'log_format = "json"\nmail = "smtps://ada:pw@mail.example"\n'
+        'mail_from = "Example <door@id.example>"\n[roles]\neditor = ["posts:write", "posts:read"]\nnobody = []\n'
     )
 
     found = settings(tmp_path, OSTIARY_CONFIG="etc/id.toml")
@@ -114,6 +123,8 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
         roles={"editor": ("posts:write", "posts:read"), "nobody": ()},
         log_level="debug",
         log_format="json",
+        mail="smtps://ada:pw@mail.example",
+        mail_from="Example <door@id.example>",
     )
     assert Settings.from_json(found.to_json()) == found
 
@@ -134,6 +145,19 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
             {},
             {"OSTIARY_CONFG": "x"},
             "the environment variable OSTIARY_CONFG is not known; did you mean OSTIARY_CONFIG?",
+        ),
+        (
+            "mail = 'pop://x'",
+            {},
+            {},
+            "{file}: mail cannot be used: mail leaves by smtp://USER@HOST, smtps://USER@HOST,",
+        ),
+        ("mail_from = 'nobody'", {}, {}, "{file}: mail_from cannot be used: the sender of letters, 'nobody', must be "),
+        (
+            "",
+            {"mail": "smtp://ada:pw@mail.example"},
+            {},
+            "--mail holds a password, which everybody here could read; put it into OSTIARY_MAIL or the file",
         ),
         ("port = '80'", {}, {}, "{file}: port must be a whole number, not the text '80'"),
         ("port = true", {}, {}, "{file}: port must be a whole number, not true or false"),

@@ -13,6 +13,7 @@ from ostiary.core.letter import Letter
 from ostiary.ports import Entropy, LetterRecord
 
 _NONCE: Final = 12
+_TAG: Final = 16
 
 
 class LetterSeal:
@@ -22,7 +23,9 @@ class LetterSeal:
     for when they are first needed.
     """
 
-    def __init__(self, secrets: Callable[[], Sequence[bytes]], *, entropy: Entropy) -> None:
+    def __init__(self, secrets: Callable[[], Sequence[bytes]], *, entropy: Entropy, site: str) -> None:
+        self.site = site
+        """Our issuer, which every letter names."""
         self._secrets = secrets
         self._entropy = entropy
 
@@ -37,12 +40,14 @@ class LetterSeal:
         return LetterRecord(id=letter.id, sealed=sealed, created_at=letter.created_at, due_at=letter.created_at)
 
     def open(self, record: LetterRecord) -> Letter | None:
-        """Return the letter, or `None` if no key that is known here sealed it."""
+        """Return the letter, or `None` if no key that is known here sealed it, or a newer version wrote it."""
+        if len(record.sealed) < _NONCE + _TAG:
+            return None
         nonce, sealed = record.sealed[:_NONCE], record.sealed[_NONCE:]
         for key in self._keys:
             try:
                 return msgspec.json.decode(key.decrypt(nonce, sealed, record.id.encode()), type=Letter)
-            except InvalidTag:
+            except (InvalidTag, msgspec.ValidationError):
                 continue
         return None
 

@@ -97,15 +97,15 @@ class Upkeep(Chores):
         self._posting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Make the first round, so that memory may answer, and begin."""
+    async def start(self, *, sends: bool) -> None:
+        """Make the first round, so that memory may answer, and begin. Letters leave from here if it `sends`."""
         await self._follower.begin()
         self._tasks = [
             asyncio.create_task(self._follower.run(), name="ostiary-follow"),
             asyncio.create_task(_repeat(self.write_seen, WRITE_SEEN_EVERY), name="ostiary-seen"),
             asyncio.create_task(_repeat(self.purge, PURGE_EVERY), name="ostiary-purge"),
         ]
-        if self._post is not None:
+        if self._post is not None and sends:
             self._post.begin()
             self._posting = asyncio.create_task(self._post.run(), name="ostiary-post")
 

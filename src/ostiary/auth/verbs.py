@@ -16,7 +16,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -36,7 +36,7 @@ from ostiary.auth.tickets import Tickets
 from ostiary.auth.upkeep import Upkeep
 from ostiary.auth.verifiers import DOCUMENT as VERIFIERS
 from ostiary.auth.verifiers import Verifiers
-from ostiary.auth.work import Works
+from ostiary.auth.work import Work, Works
 from ostiary.core.access import Principal, Roles
 from ostiary.core.assurance import Proof, outdated
 from ostiary.core.base64url import encode_base64url
@@ -46,6 +46,7 @@ from ostiary.core.floor import Floors
 from ostiary.core.flow import unproved
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring
+from ostiary.core.letter import About
 from ostiary.core.network import neighbourhood
 from ostiary.core.policy import WEB, Policy, Registration
 from ostiary.core.session import (
@@ -75,6 +76,8 @@ from ostiary.feed.wire import DocumentOut
 from ostiary.guard import Guard, Headers
 from ostiary.ports import Clock, Entropy, EventSink, Mailer, PasswordMethod, Store, Stream, Transaction, Vault
 from ostiary.system import SystemClock, SystemEntropy
+
+_REGISTERED_JUST_NOW = timedelta(hours=1)
 
 
 class Auth:
@@ -134,7 +137,7 @@ class Auth:
             clock=clock,
             catch_up=follower.catch_up,
         )
-        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy)
+        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy, site=site.issuer)
         works = Works(
             store=store,
             floors=self.floors,
@@ -326,8 +329,10 @@ class Auth:
 
     # -------------------------------------------------------------------------------------------- life
 
-    async def start(self) -> None:
+    async def start(self, *, sends: bool = True) -> None:
         """Open the store, make what is missing, and follow the feed. Starting twice is starting once.
+
+        `sends` is whether letters leave from this process, or are left to another one that is, or will be, running.
 
         Raises:
             Misconfigured: the store, the schema or the keys cannot be used; one line says why and what to do.
@@ -344,7 +349,7 @@ class Auth:
                 await self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 await self.accounts.define_roles(self._roles, actor="settings")
-            await self._upkeep.start()
+            await self._upkeep.start(sends=sends)
             self.relay.open()
             self.started = True
 
@@ -362,9 +367,9 @@ class Auth:
         self._starting = asyncio.Lock()  # the next start may be in another event loop
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator["Auth"]:
+    async def running(self, *, sends: bool = True) -> AsyncGenerator["Auth"]:
         """Start, and stop at the end of the block."""
-        await self.start()
+        await self.start(sends=sends)
         try:
             yield self
         finally:
@@ -460,6 +465,8 @@ class Auth:
                 session = minting(session, now=now, policy=self.policy)
             others = await work.tx.sessions.of(session.user_id)
             await work.end_each(others[: -self.policy.most_sessions + 1 or None], actor=session.user_id)
+            if work.seal is not None and await self._is_new(work, account, device, others):
+                await work.notify(account, About.NEW_DEVICE, device=device.name, ip=device.ip)
             await work.tx.sessions.add(session)
             await self._throttles.give_back(work.tx, proof.taken)
             work.tell(
@@ -519,6 +526,7 @@ class Auth:
                     outcome = self._issuer.issue(self.keyring, turned, account, now)
                 case Reused(ended):
                     await work.swap(session, ended)
+                    await work.notify(account, About.TOKEN_REUSED, device=session.device.name)
                     work.tell(Kind.TOKEN_REUSED, user_id=session.user_id, session_id=session.id, number=str(token.n))
                     outcome = Reason.REUSED
                 case Dead(why):
@@ -629,6 +637,13 @@ class Auth:
         if refused is not None:
             raise Refused(refused.reason)
         return await self._account(tx, proof.user_id)
+
+    @staticmethod
+    async def _is_new(work: Work, account: Account, device: Device, others: Sequence[Session]) -> bool:
+        """Tell whether a device is none that the user has used. The first one of a new account is no news."""
+        if not others and work.now - account.user.created_at < _REGISTERED_JUST_NOW:
+            return False
+        return not await work.tx.sessions.known(account.user.id, device)
 
     async def _account(self, tx: Transaction, user_id: str) -> Account:
         user = await tx.users.get(user_id)

@@ -14,7 +14,8 @@
 | TOKEN_REUSED    | the user                                   | `device`                                             |
 
 `link` is a whole URL, `code` the digits to type, `life` how many seconds both are good for, `device` and `ip` as in
-`core.session.Device`. Every letter may have `name`, the person's. What is missing is left out of the text.
+`core.session.Device`. Every letter has `site`, our issuer, which whoever writes it need not say. What is missing is
+left out of the text. What is not in this table is not said at all, least of all a name: it may be a stranger's words.
 """
 
 from collections.abc import Mapping

@@ -18,8 +18,9 @@ in, and shows the token with what it does later.
 
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import ip_address
 from urllib.parse import urlencode, urlsplit
+
+from ostiary.core.network import is_loopback
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
@@ -47,7 +48,7 @@ class Site:
                 f"the issuer {issuer!r} must be an origin such as https://id.example, with no path and no final slash"
             )
         secure = issuer.startswith("https://")
-        if not secure and not _is_loopback(urlsplit(issuer).hostname or ""):
+        if not secure and not is_loopback(urlsplit(issuer).hostname or ""):
             raise ValueError(f"the issuer {issuer!r} must be https://; http:// is for localhost only")
         for other in trusted:
             if _origin(other) != other:
@@ -94,12 +95,3 @@ def _origin(url: str) -> str | None:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = {"https": 443, "http": 80}[parts.scheme]
     return f"{parts.scheme}://{host}" + (f":{port}" if port is not None and port != default else "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -31,7 +32,7 @@ LOG_FORMATS: Final = ("console", "json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a service is started with. The URLs of the store and of Redis may hold a password."""
+    """What a service is started with. The URLs of the store, of Redis and of mail may hold a password."""
 
     data: Path
     """The folder that the service makes, unless nothing of it is kept there. Absolute, like every path here."""
@@ -56,6 +57,9 @@ class Settings:
     logo: Path | None = None
     templates: Path | None = None
     geoip: Path | None = None
+    mail: str | None = field(default=None, repr=False)
+    """Where letters leave. Its URL may hold a password. `None`: none are written."""
+    mail_from: str = ""
 
     @property
     def database(self) -> Path | None:
@@ -143,6 +147,15 @@ KEYS: Final = (
     Key("accent", None, "the colour of buttons, such as #24456b", v.colour),
     Key("logo", None, "the picture above the door: .svg, .png or .webp", v.path),
     Key("templates", None, "a folder of templates that take the place of ours", v.path),
+    Key(
+        "mail",
+        None,
+        "where letters leave: smtp://USER@HOST, smtps://USER@HOST, folder:PATH, console:; if not said, the console for "
+        "an issuer on this machine, and else nowhere",
+        v.mail,
+        may_hold_password=True,
+    ),
+    Key("mail_from", None, "who letters come from, as Name <address>; if not said, no-reply at the issuer", v.sender),
     Key("geoip", None, "a file of places (.mmdb), to say where a device is", v.path),
 )
 
@@ -245,12 +258,13 @@ def _complete(values: Mapping[str, Any]) -> Settings:
     """Fill in what follows from other values."""
     data, store = values["data"], values.get("store", sqlite_url(values["data"] / "ostiary.db"))
     key_file = data / "ostiary.key" if is_postgres(store) else master_key_file(sqlite_path(store))
+    issuer: str = values.get("issuer", f"http://localhost:{values['port']}")
     return Settings(
         data=data,
         store=store,
         redis=values.get("redis"),
         key_file=values.get("key_file", key_file),
-        issuer=values.get("issuer", f"http://localhost:{values['port']}"),
+        issuer=issuer,
         host=values["host"],
         port=values["port"],
         workers=values["workers"],
@@ -265,4 +279,6 @@ def _complete(values: Mapping[str, Any]) -> Settings:
         logo=values.get("logo"),
         templates=values.get("templates"),
         geoip=values.get("geoip"),
+        mail=values.get("mail", None if issuer.startswith("https://") else "console:"),
+        mail_from=values.get("mail_from", f"{values['brand']} <no-reply@{urlsplit(issuer).hostname}>"),
     )

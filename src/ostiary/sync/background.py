@@ -34,13 +34,13 @@ class Upkeep(Chores):
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Make the first round, so that memory may answer, and begin."""
+    def start(self, *, sends: bool) -> None:
+        """Make the first round, so that memory may answer, and begin. Letters leave from here if it `sends`."""
         self._follower.begin()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(self._stopped,), name="ostiary-background", daemon=True)
         self._thread.start()
-        if self._post is not None:
+        if self._post is not None and sends:
             self._post.begin()
             self._posting = threading.Thread(target=self._post.run, name="ostiary-post", daemon=True)
             self._posting.start()

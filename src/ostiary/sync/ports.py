@@ -10,7 +10,7 @@ from ostiary.core.decision import Denied
 from ostiary.core.events import Event
 from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
 from ostiary.core.letter import Letter
-from ostiary.core.session import Session
+from ostiary.core.session import Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
 from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, VerifierRecord
@@ -103,6 +103,10 @@ class Sessions(Protocol):
 
         Who changes several of them changes them in the order of their ids.
         """
+        ...
+
+    def known(self, user_id: str, device: Device) -> bool:
+        """Tell whether a session of this user, dead or alive, is on such a device: of this name, or this user agent."""
         ...
 
     def seen(self, moments: Mapping[str, datetime]) -> None:

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from ostiary.core.events import Event
 from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
-from ostiary.core.session import COMPARED, Session
+from ostiary.core.session import COMPARED, Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
 from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, VerifierRecord
@@ -118,6 +118,13 @@ class Sessions:
             return []
         found = self._state.sessions.where(lambda each: each.user_id == user_id and each.revoked_at is None)
         return sorted(found, key=lambda session: (session.created_at, session.id))
+
+    async def known(self, user_id: str, device: Device) -> bool:
+        def alike(session: Session) -> bool:
+            same = device.name == session.device.name or device.user_agent == session.device.user_agent
+            return session.user_id == user_id and same
+
+        return bool(self._state.sessions.where(alike))
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
         for sid, at in moments.items():

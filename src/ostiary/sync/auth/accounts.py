@@ -11,6 +11,7 @@ from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.identifier import email as canonical_email
+from ostiary.core.letter import About
 from ostiary.core.network import neighbourhood
 from ostiary.core.throttle import REGISTER_ADDRESS
 from ostiary.core.user import Account, Credential, Identifier, User
@@ -125,6 +126,7 @@ class Accounts:
             self.throttles.give_back(work.tx, proof.taken)
             work.end_all(proof.user_id, actor=proof.user_id, but=keep_session)
             work.tell(Kind.PASSWORD_CHANGED, user_id=proof.user_id, actor=proof.user_id)
+            work.notify(account, About.PASSWORD_CHANGED)
 
     def set_password(self, user_id: str, *, new: str, actor: str) -> int:
         """Give a user another password without knowing the old one. All sessions end; returns how many.
@@ -145,6 +147,7 @@ class Accounts:
         with self.works.begin() as work:
             put_credential(work, old, new_credential)
             work.tell(Kind.PASSWORD_SET, user_id=user_id, actor=actor)
+            work.notify(account, About.PASSWORD_CHANGED)
             return work.end_all(user_id, actor=actor)
 
     def disable(self, user_id: str, *, actor: str) -> int:

@@ -74,7 +74,7 @@ class Post:
 
     def _send(self, record: LetterRecord) -> None:
         letter = self._seal.open(record)
-        if letter is None:  # sealed by a newer master key than this process has read: another one can
+        if letter is None:  # of a newer master key or version than this process has: another one can
             self._later(record, None)
             return
         try:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -23,6 +23,7 @@ from ostiary.core.events import Event, Kind
 from ostiary.core.flow import unproved
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring
+from ostiary.core.letter import About
 from ostiary.core.network import neighbourhood
 from ostiary.core.policy import WEB, Policy, Registration
 from ostiary.core.session import (
@@ -59,7 +60,7 @@ from ostiary.sync.auth.redeeming import Redeeming
 from ostiary.sync.auth.throttles import Throttles
 from ostiary.sync.auth.tickets import Tickets
 from ostiary.sync.auth.verifiers import Verifiers
-from ostiary.sync.auth.work import Works
+from ostiary.sync.auth.work import Work, Works
 from ostiary.sync.background import Upkeep
 from ostiary.sync.feed.follower import Follower
 from ostiary.sync.floors import Floors
@@ -67,6 +68,8 @@ from ostiary.sync.guard import Guard
 from ostiary.sync.ports import Mailer, PasswordMethod, Store, Stream, Transaction
 from ostiary.sync.relay import Relay
 from ostiary.system import SystemClock, SystemEntropy
+
+_REGISTERED_JUST_NOW = timedelta(hours=1)
 
 
 class Auth:
@@ -126,7 +129,7 @@ class Auth:
             clock=clock,
             catch_up=follower.catch_up,
         )
-        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy)
+        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy, site=site.issuer)
         works = Works(
             store=store,
             floors=self.floors,
@@ -320,8 +323,10 @@ class Auth:
 
     # -------------------------------------------------------------------------------------------- life
 
-    def start(self) -> None:
+    def start(self, *, sends: bool = True) -> None:
         """Open the store, make what is missing, and follow the feed. Starting twice is starting once.
+
+        `sends` is whether letters leave from this process, or are left to another one that is, or will be, running.
 
         Raises:
             Misconfigured: the store, the schema or the keys cannot be used; one line says why and what to do.
@@ -338,7 +343,7 @@ class Auth:
                 self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 self.accounts.define_roles(self._roles, actor="settings")
-            self._upkeep.start()
+            self._upkeep.start(sends=sends)
             self.relay.open()
             self.started = True
 
@@ -356,9 +361,9 @@ class Auth:
         self._starting = asyncio.Lock()  # the next start may be in another event loop
 
     @contextmanager
-    def running(self) -> Generator["Auth"]:
+    def running(self, *, sends: bool = True) -> Generator["Auth"]:
         """Start, and stop at the end of the block."""
-        self.start()
+        self.start(sends=sends)
         try:
             yield self
         finally:
@@ -452,6 +457,8 @@ class Auth:
                 session = minting(session, now=now, policy=self.policy)
             others = work.tx.sessions.of(session.user_id)
             work.end_each(others[: -self.policy.most_sessions + 1 or None], actor=session.user_id)
+            if work.seal is not None and self._is_new(work, account, device, others):
+                work.notify(account, About.NEW_DEVICE, device=device.name, ip=device.ip)
             work.tx.sessions.add(session)
             self._throttles.give_back(work.tx, proof.taken)
             work.tell(
@@ -511,6 +518,7 @@ class Auth:
                     outcome = self._issuer.issue(self.keyring, turned, account, now)
                 case Reused(ended):
                     work.swap(session, ended)
+                    work.notify(account, About.TOKEN_REUSED, device=session.device.name)
                     work.tell(Kind.TOKEN_REUSED, user_id=session.user_id, session_id=session.id, number=str(token.n))
                     outcome = Reason.REUSED
                 case Dead(why):
@@ -621,6 +629,13 @@ class Auth:
         if refused is not None:
             raise Refused(refused.reason)
         return self._account(tx, proof.user_id)
+
+    @staticmethod
+    def _is_new(work: Work, account: Account, device: Device, others: Sequence[Session]) -> bool:
+        """Tell whether a device is none that the user has used. The first one of a new account is no news."""
+        if not others and work.now - account.user.created_at < _REGISTERED_JUST_NOW:
+            return False
+        return not work.tx.sessions.known(account.user.id, device)
 
     def _account(self, tx: Transaction, user_id: str) -> Account:
         user = tx.users.get(user_id)

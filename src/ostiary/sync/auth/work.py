@@ -11,6 +11,7 @@ from ostiary.core.events import Event, Kind
 from ostiary.core.floor import NONE_IS_GOOD, Document, Floor
 from ostiary.core.letter import About, Letter
 from ostiary.core.session import Session, changed, revoked
+from ostiary.core.user import Account
 from ostiary.errors import Unavailable
 from ostiary.ports import Clock, EventSink, StoredDocument
 from ostiary.sync.feed.follower import Load
@@ -24,7 +25,7 @@ class Work:
 
     tx: Transaction
     now: datetime
-    seal: LetterSeal | None
+    seal: LetterSeal | None = None
     """Without it nobody sends letters, and none are written."""
     changes: list[Floor | Document] = field(default_factory=list[Floor | Document])
     events: list[Event] = field(default_factory=list[Event])
@@ -50,12 +51,19 @@ class Work:
             to=to,
             about=about,
             language=language,
-            values=values,
+            values={**values, "site": self.seal.site},
             created_at=self.now,
             user_id=user_id,
         )
         self.tx.outbox.add(self.seal.seal(letter))
         self.has_written = True
+
+    def notify(self, account: Account, about: About, **values: str) -> None:
+        """Write to a user about their own account, if their address is proved: else it may be a stranger's."""
+        email = account.email
+        if email is not None and email.verified_at is not None:
+            user = account.user
+            self.write(about, to=email.value, language=user.language, user_id=user.id, **values)
 
     def swap(self, old: Session, new: Session) -> None:
         """Store a session's change, and put its floor on the feed if its revision grew.
