@@ -54,6 +54,11 @@ class Flows:
     asking: Asking
     redeeming: Redeeming
 
+    @property
+    def has_mail(self) -> bool:
+        """Whether letters are sent."""
+        return self.asking.has_mail
+
     # -------------------------------------------------------------------------------------------- registration
 
     async def register(

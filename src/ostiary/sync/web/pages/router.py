@@ -148,7 +148,7 @@ class Pages:
             "csrf": visit.token if visit is not None else "",
             "path": visit.request.path if visit is not None else "",
             "done": visit.query.get("done", "") if visit is not None else "",
-            "has_mail": self._auth.flows.asking.has_mail,
+            "has_mail": self._auth.flows.has_mail,
             "is_open": self._auth.policy.registration is not Registration.CLOSED,
             "problem": "",
             "errors": {},
