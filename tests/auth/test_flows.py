@@ -266,6 +266,8 @@ async def test_change_of_address(house: House) -> None:
     who = await house.check(await house.login(Carrier.COOKIE))
     assert not isinstance(who, Denied)
     flows = house.auth.flows
+    await flows.send_verification(ADA)
+    await flows.verify_email(link_of(await letter(house, About.VERIFY_EMAIL)), who=who)
 
     await flows.change_email(who, await house.auth.prove_again(ada, PASSWORD), new="Ada@Example.org")
     assert await house.auth.accounts.find("ada@example.org") is None

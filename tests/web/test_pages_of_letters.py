@@ -236,6 +236,7 @@ async def test_a_scanner(browser: Browser, about: About) -> None:
     said = await letter(browser.house, about, to)
     before = browser.house.recorder.kinds()
 
+    page = await browser.open(said)
     for _ in range(3):
         page = await browser.open(said)
         assert page.status_code == 200

@@ -194,9 +194,7 @@ class Flows:
             work.tell(Kind.PASSWORD_RESET, user_id=user.id, actor=user.id, ip=ip)
             if not keep_sessions or own.finds is Finds.UNPROVED:
                 work.end_all(user.id, actor=user.id)
-            work.write(
-                About.PASSWORD_CHANGED, to=identifier.value, language=user.language, user_id=user.id, name=user.name
-            )
+            work.notify(account, About.PASSWORD_CHANGED)
         return account
 
     # -------------------------------------------------------------------------------------------- another address
@@ -225,7 +223,7 @@ class Flows:
     def confirm_email(
         self, back: Back, *, who: Principal | None = None, password: str | None = None, ip: str = ""
     ) -> Account:
-        """Take the new address as the account's own. The old one is told, and is free.
+        """Take the new address as the account's own. The old one is told if it was proved, and is free.
 
         Who asked for it shows themself as in `verify_email`, or somebody could be made to prove another's new address.
 
@@ -244,7 +242,7 @@ class Flows:
             )
             self.redeeming.move(work, old, new)
             work.tell(Kind.EMAIL_CHANGED, user_id=user.id, actor=user.id, ip=ip)
-            work.write(About.EMAIL_CHANGED, to=old.value, language=user.language, user_id=user.id, name=user.name)
+            work.notify(Account(user=user, identifiers=(old,)), About.EMAIL_CHANGED)
             self.throttles.give_back(work.tx, taken)
         return Account(user=user, identifiers=(new,))
 
