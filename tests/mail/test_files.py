@@ -66,6 +66,6 @@ async def test_console(capsys: pytest.CaptureFixture[str]) -> None:
     await Mail.at("console:", sender="no-reply@id.example").send(letter())
 
     shown = capsys.readouterr().out
-    assert "To: ada@example.com\n  Subject: Confirm your e-mail address\n" in shown
+    assert "To: ada@example.com\n  Subject: Confirm your address\n" in shown
     assert "123456" in shown
     assert "<html" not in shown
