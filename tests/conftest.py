@@ -27,7 +27,7 @@ from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.stores.sql.migrations import upgrade
 from ostiary.stores.sql.schema import metadata
 from ostiary.system import SystemEntropy
-from ostiary.testing import CHEAPEST, CountedEntropy, FakeClock, Recorder
+from ostiary.testing import CHEAPEST, CountedEntropy, FakeClock, Mailbox, Recorder
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 
@@ -56,6 +56,7 @@ class House:
     recorder: Recorder
     store: Store
     folder: Path
+    mail: Mailbox
 
     async def user(self, email: str = "ada@example.com", **more: Any) -> Account:
         """Register a user, with the password that all test users have."""
@@ -101,10 +102,11 @@ def make_house(
     policy: Policy = CHEAPEST,
     clock: FakeClock | None = None,
     mailer: Mailer | None = None,
+    has_mail: bool = True,
     entropy: Entropy | None = None,
 ) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
-    clock, recorder = clock or FakeClock(), Recorder()
+    clock, recorder, mail = clock or FakeClock(), Recorder(), Mailbox()
     auth = Auth(
         store=store,
         vault=SealedVault(folder / "master.key", entropy=SystemEntropy()),
@@ -113,10 +115,10 @@ def make_house(
         clock=clock,
         entropy=entropy or CountedEntropy(),
         sink=recorder,
-        mailer=mailer,
+        mailer=(mailer or mail) if has_mail else None,
         policy=policy,
     )
-    return House(auth, clock, recorder, store, folder)
+    return House(auth, clock, recorder, store, folder, mail)
 
 
 @pytest.fixture(params=STORES)

@@ -75,7 +75,7 @@ class Challenge:
     purpose: str
     digest: str
     user_id: str
-    body: str
+    body: str = field(repr=False)
     expires_at: datetime
 
 
@@ -153,6 +153,10 @@ class Identifiers(Protocol):
 
     async def of(self, user_id: str) -> Sequence[Identifier]:
         """Return the identifiers of one user. An empty id finds nothing."""
+        ...
+
+    async def remove(self, identifier: Identifier) -> bool:
+        """Remove it, if it is still this user's: then its value is free. Of parallel removes, one gets `True`."""
         ...
 
 
@@ -282,6 +286,10 @@ class Challenges(Protocol):
 
     async def add(self, challenge: Challenge) -> None:
         """Add a new challenge."""
+        ...
+
+    async def get(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        """Return the challenge, which stays, or `None` if there is none of this purpose, or it has expired."""
         ...
 
     async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
@@ -520,6 +528,10 @@ class PasswordMethod(Protocol):
 
     async def replaced(self, old: Credential, password: str, *, now: datetime, words: Sequence[str]) -> Credential:
         """Make the next version of a credential from another password. Raises `WeakPassword`."""
+        ...
+
+    async def matches(self, credential: Credential | None, password: str) -> bool:
+        """Tell whether this is the password of a credential. With no credential it is not, and that costs the same."""
         ...
 
     def open(self) -> None:

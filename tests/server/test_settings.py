@@ -1,10 +1,12 @@
 """The settings of the service: where they come from, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ostiary.core.policy import PROFILES, Registration
 from ostiary.errors import Misconfigured
 from ostiary.server.settings import KEYS, Settings, load
 from ostiary.stores.sql import sqlite_url
@@ -70,6 +72,7 @@ def test_who_wins(tmp_path: Path) -> None:
         ({"OSTIARY_PORT": "81"}, {"port": 81, "issuer": "http://localhost:81"}),
         ({"OSTIARY_WORKERS": "4"}, {"workers": 4}),
         ({"OSTIARY_POLICY": "nist-aal2"}, {"policy_name": "nist-aal2"}),
+        ({"OSTIARY_REGISTRATION": "closed"}, {"registration": "closed"}),
         ({"OSTIARY_AUDIENCE": "orders"}, {"audience": "orders"}),
         ({"OSTIARY_TRUSTED_ORIGINS": "https://a.example, https://b.example"}, {"trusted_origins": "ab"}),
         ({"OSTIARY_TRUSTED_ORIGINS": ""}, {"trusted_origins": ()}),
@@ -287,3 +290,12 @@ def test_what_workers_receive_holds_no_secret(tmp_path: Path) -> None:
     """No key is a place for a secret, so the environment of a worker has none either."""
     assert {key.name for key in KEYS} == set(Settings.__slots__) - {"policy_name"} | {"policy"}
     assert settings(tmp_path).to_json().count("master") == 0
+
+
+@pytest.mark.parametrize("profile", ["web", "nist-aal2"])
+@pytest.mark.parametrize("registration", Registration)
+def test_who_may_make_an_account(tmp_path: Path, profile: str, registration: Registration) -> None:
+    """Who may make an account is said beside the profile, and every profile can be asked for it."""
+    found = settings(tmp_path, OSTIARY_POLICY=profile, OSTIARY_REGISTRATION=registration.value)
+
+    assert found.policy == replace(PROFILES[profile], registration=registration)

@@ -23,12 +23,16 @@ from typing import assert_never
 from urllib.parse import urlsplit
 
 from ostiary.auth.accounts import ROLES, Accounts
+from ostiary.auth.asking import Asking
+from ostiary.auth.flows import Flows
 from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
 from ostiary.auth.keys import DOCUMENT as KEYS
 from ostiary.auth.keys import Keys
 from ostiary.auth.letters import LetterSeal
 from ostiary.auth.post import Post
+from ostiary.auth.redeeming import Redeeming
 from ostiary.auth.throttles import Throttles
+from ostiary.auth.tickets import Tickets
 from ostiary.auth.upkeep import Upkeep
 from ostiary.auth.verifiers import DOCUMENT as VERIFIERS
 from ostiary.auth.verifiers import Verifiers
@@ -39,11 +43,12 @@ from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.floor import Floors
+from ostiary.core.flow import unproved
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring
 from ostiary.core.letter import About
 from ostiary.core.network import neighbourhood
-from ostiary.core.policy import WEB, Policy
+from ostiary.core.policy import WEB, Policy, Registration
 from ostiary.core.session import (
     Advance,
     Carrier,
@@ -101,6 +106,10 @@ class Auth:
         audience: str | None = None,
         roles: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        if mailer is None and policy.registration is Registration.VERIFIED:
+            raise Misconfigured(
+                "addresses can be proved by letter only: with registration = verified, say how mail is sent"
+            )
         self.site = site
         self.policy = policy
         self.audience = audience or site.issuer
@@ -145,6 +154,30 @@ class Auth:
         throttles = Throttles(store=store, clock=clock)
         self.accounts = Accounts(
             store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
+        )
+        tickets = Tickets(
+            partial(vault.derive, "codes"), store=store, works=works, throttles=throttles, entropy=entropy, clock=clock
+        )
+        self.flows = Flows(
+            store=store,
+            works=works,
+            throttles=throttles,
+            tickets=tickets,
+            accounts=self.accounts,
+            password=password,
+            clock=clock,
+            entropy=entropy,
+            policy=policy,
+            asking=Asking(works=works, tickets=tickets, site=site, has_mail=mailer is not None),
+            redeeming=Redeeming(
+                store=store,
+                works=works,
+                throttles=throttles,
+                tickets=tickets,
+                password=password,
+                clock=clock,
+                entropy=entropy,
+            ),
         )
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
         self.verifiers = Verifiers(
@@ -405,10 +438,14 @@ class Auth:
         """Begin a session for whoever gave this proof.
 
         Raises:
-            Refused: the user was disabled or deleted, or the password changed, since the proof was given.
+            Refused: the user was disabled or deleted, or the password changed, since the proof was given; or the
+                address must be proved first.
         """
         async with self._works.begin() as work:
             account = await self._still_proved(work.tx, proof)
+            refused = unproved(account, registration=self.policy.registration)
+            if refused is not None:
+                raise Refused(refused.reason)
             now = work.now
             session = Session(
                 id=encode_base64url(self._entropy.bytes(16)),

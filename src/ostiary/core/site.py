@@ -18,7 +18,7 @@ in, and shows the token with what it does later.
 
 from dataclasses import dataclass
 from enum import Enum
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ostiary.core.network import is_loopback
 
@@ -61,6 +61,10 @@ class Site:
     def cookie_name(self) -> str:
         """The session cookie's name. `__Host-` keeps siblings and plain http from setting it (RFC 6265bis 4.1.3.2)."""
         return "__Host-ostiary" if self.secure else "ostiary"
+
+    def link(self, path: str, **query: str) -> str:
+        """Return an absolute link to a path of ours. Every one that leaves the service is made here."""
+        return f"{self.issuer}{path}" + (f"?{urlencode(query)}" if query else "")
 
 
 class Meant(Enum):

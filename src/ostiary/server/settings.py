@@ -9,7 +9,7 @@ start from its own folder, all others from the working directory.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ostiary.core.policy import PROFILES, Policy
+from ostiary.core.policy import PROFILES, Policy, Registration
 from ostiary.errors import Misconfigured
 from ostiary.keys.master import master_key_file
 from ostiary.server import values as v
@@ -51,6 +51,8 @@ class Settings:
     """What each role permits. `None`: what was defined last stays."""
     log_level: str
     log_format: str
+    registration: str = Registration.OPEN.value
+    """Who may make an account."""
     brand: str = "Ostiary"
     """What the pages call the service."""
     accent: str = ""
@@ -79,7 +81,7 @@ class Settings:
     @property
     def policy(self) -> Policy:
         """The policy that is named."""
-        return PROFILES[self.policy_name]
+        return replace(PROFILES[self.policy_name], registration=Registration(self.registration))
 
     def to_json(self) -> str:
         """Write the settings down for a worker process."""
@@ -138,6 +140,12 @@ KEYS: Final = (
     Key("port", "8000", "the port to listen on", v.whole(1, 65535), v.as_whole),
     Key("workers", "1", "how many processes answer", v.whole(1, 256), v.as_whole),
     Key("policy", "web", f"how long and how strong: {', '.join(PROFILES)}", v.one_of(tuple(PROFILES))),
+    Key(
+        "registration",
+        "open",
+        "who may make an account: open, verified (who proves their address first) or closed (who is invited)",
+        v.one_of(tuple(Registration)),
+    ),
     Key("audience", None, "who access tokens are for; if not said, the issuer", v.text),
     Key("trusted_origins", "", "other origins whose pages may act for a user", v.origins, v.as_list),
     Key("roles", None, "a table: what each role permits; if not said, what was defined last", v.roles, None),
@@ -274,6 +282,7 @@ def _complete(values: Mapping[str, Any]) -> Settings:
         roles=values.get("roles"),
         log_level=values["log_level"],
         log_format=values["log_format"],
+        registration=values["registration"],
         brand=values["brand"],
         accent=values.get("accent", ""),
         logo=values.get("logo"),

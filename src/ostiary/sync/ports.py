@@ -55,6 +55,10 @@ class Identifiers(Protocol):
         """Return the identifiers of one user. An empty id finds nothing."""
         ...
 
+    def remove(self, identifier: Identifier) -> bool:
+        """Remove it, if it is still this user's: then its value is free. Of parallel removes, one gets `True`."""
+        ...
+
 
 class Credentials(Protocol):
     """What proves a user."""
@@ -182,6 +186,10 @@ class Challenges(Protocol):
 
     def add(self, challenge: Challenge) -> None:
         """Add a new challenge."""
+        ...
+
+    def get(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        """Return the challenge, which stays, or `None` if there is none of this purpose, or it has expired."""
         ...
 
     def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
@@ -383,6 +391,10 @@ class PasswordMethod(Protocol):
 
     def replaced(self, old: Credential, password: str, *, now: datetime, words: Sequence[str]) -> Credential:
         """Make the next version of a credential from another password. Raises `WeakPassword`."""
+        ...
+
+    def matches(self, credential: Credential | None, password: str) -> bool:
+        """Tell whether this is the password of a credential. With no credential it is not, and that costs the same."""
         ...
 
     def open(self) -> None:

@@ -138,6 +138,13 @@ async def taken(store: Store, digest: str = "digest", *, purpose: str = "email")
     return await written(store, lambda tx: tx.challenges.take(purpose=purpose, digest=digest, now=NOW))
 
 
+async def seen(
+    store: Store, digest: str = "digest", *, purpose: str = "email", now: datetime = NOW
+) -> Challenge | None:
+    """Look at a challenge in a transaction of its own."""
+    return await read(store, lambda tx: tx.challenges.get(purpose=purpose, digest=digest, now=now))
+
+
 async def written(store: Store, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
     """Do something in a write transaction of its own."""
     async with store.write() as tx:

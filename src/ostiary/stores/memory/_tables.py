@@ -61,6 +61,14 @@ class Identifiers:
         found = self._state.identifiers.where(lambda identifier: identifier.user_id == user_id)
         return sorted(found, key=lambda identifier: (identifier.kind, identifier.value))
 
+    async def remove(self, identifier: Identifier) -> bool:
+        key = (identifier.kind, identifier.value)
+        stored = self._state.identifiers.get(key)
+        if stored is None or stored.user_id != identifier.user_id:
+            return False
+        self._state.identifiers.drop(key)
+        return True
+
 
 class Credentials:
     def __init__(self, state: State) -> None:
@@ -215,11 +223,14 @@ class Challenges:
     async def add(self, challenge: Challenge) -> None:
         self._state.challenges.add((challenge.purpose, challenge.digest), challenge)
 
-    async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+    async def get(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
         found = self._state.challenges.get((purpose, digest))
-        if found is None or found.expires_at <= now:
-            return None
-        self._state.challenges.drop((purpose, digest))
+        return None if found is None or found.expires_at <= now else found
+
+    async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        found = await self.get(purpose=purpose, digest=digest, now=now)
+        if found is not None:
+            self._state.challenges.drop((purpose, digest))
         return found
 
     async def purge(self, *, expired_before: datetime, limit: int) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 from ostiary.auth.letters import LetterSeal
 from ostiary.auth.post import CLAIMED_FOR, LOOK_EVERY, SENT_WITHIN, log
 from ostiary.core.events import Kind
-from ostiary.core.letter import Letter, next_try
+from ostiary.core.letter import About, Letter, next_try
 from ostiary.errors import OstiaryError, Undeliverable
 from ostiary.ports import Clock, LetterRecord
 from ostiary.sync import threads as asyncio
@@ -83,7 +83,8 @@ class Post:
             self._later(record, None)
             return
         try:
-            if record.id not in self._sent:
+            # Whoever has no account is written to as far as this, or the time that it takes would tell.
+            if record.id not in self._sent and letter.about is not About.NO_ACCOUNT:
                 with asyncio.timeout(SENT_WITHIN.total_seconds()):
                     self._mailer.send(letter)
         except Undeliverable as error:

@@ -20,11 +20,12 @@ from ostiary.core.assurance import Proof, outdated
 from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
+from ostiary.core.flow import unproved
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring
 from ostiary.core.letter import About
 from ostiary.core.network import neighbourhood
-from ostiary.core.policy import WEB, Policy
+from ostiary.core.policy import WEB, Policy, Registration
 from ostiary.core.session import (
     Advance,
     Carrier,
@@ -51,9 +52,13 @@ from ostiary.guard import Headers
 from ostiary.ports import Clock, Entropy, EventSink, Vault
 from ostiary.sync import threads as asyncio
 from ostiary.sync.auth.accounts import Accounts
+from ostiary.sync.auth.asking import Asking
+from ostiary.sync.auth.flows import Flows
 from ostiary.sync.auth.keys import Keys
 from ostiary.sync.auth.post import Post
+from ostiary.sync.auth.redeeming import Redeeming
 from ostiary.sync.auth.throttles import Throttles
+from ostiary.sync.auth.tickets import Tickets
 from ostiary.sync.auth.verifiers import Verifiers
 from ostiary.sync.auth.work import Work, Works
 from ostiary.sync.background import Upkeep
@@ -93,6 +98,10 @@ class Auth:
         audience: str | None = None,
         roles: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        if mailer is None and policy.registration is Registration.VERIFIED:
+            raise Misconfigured(
+                "addresses can be proved by letter only: with registration = verified, say how mail is sent"
+            )
         self.site = site
         self.policy = policy
         self.audience = audience or site.issuer
@@ -137,6 +146,30 @@ class Auth:
         throttles = Throttles(store=store, clock=clock)
         self.accounts = Accounts(
             store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
+        )
+        tickets = Tickets(
+            partial(vault.derive, "codes"), store=store, works=works, throttles=throttles, entropy=entropy, clock=clock
+        )
+        self.flows = Flows(
+            store=store,
+            works=works,
+            throttles=throttles,
+            tickets=tickets,
+            accounts=self.accounts,
+            password=password,
+            clock=clock,
+            entropy=entropy,
+            policy=policy,
+            asking=Asking(works=works, tickets=tickets, site=site, has_mail=mailer is not None),
+            redeeming=Redeeming(
+                store=store,
+                works=works,
+                throttles=throttles,
+                tickets=tickets,
+                password=password,
+                clock=clock,
+                entropy=entropy,
+            ),
         )
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
         self.verifiers = Verifiers(
@@ -397,10 +430,14 @@ class Auth:
         """Begin a session for whoever gave this proof.
 
         Raises:
-            Refused: the user was disabled or deleted, or the password changed, since the proof was given.
+            Refused: the user was disabled or deleted, or the password changed, since the proof was given; or the
+                address must be proved first.
         """
         with self._works.begin() as work:
             account = self._still_proved(work.tx, proof)
+            refused = unproved(account, registration=self.policy.registration)
+            if refused is not None:
+                raise Refused(refused.reason)
             now = work.now
             session = Session(
                 id=encode_base64url(self._entropy.bytes(16)),
