@@ -102,6 +102,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             sqlite_store(tmp_path),
             tmp_path,
             mailer=mailer,
+            has_mail=mailer is not None,
             clock=clock or FakeClock(),
             entropy=SystemEntropy(),
         )
