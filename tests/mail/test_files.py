@@ -1,6 +1,8 @@
 """Mail for development: a file a letter, or the console."""
 
+import os
 import stat
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,3 +71,27 @@ async def test_console(capsys: pytest.CaptureFixture[str]) -> None:
     assert "To: ada@example.com\n  Subject: Confirm your address\n" in shown
     assert "123456" in shown
     assert "<html" not in shown
+
+
+async def test_a_console_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody reads what is written, a letter waits in the outbox, and no thread waits with it."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    mail = Mail.at("console:", sender="no-reply@id.example")
+    with os.fdopen(writing, "w") as console:
+        monkeypatch.setattr("sys.stdout", console)
+        with pytest.raises(Unavailable, match="nobody reads the console"):
+            await mail.send(letter())
+        os.read(reading, 65536)
+        await mail.send(letter())
+    monkeypatch.undo()
+
+    rest = b""
+    while more := os.read(reading, 65536):
+        rest += more
+    os.close(reading)
+    assert rest.count(b"123456") == 1

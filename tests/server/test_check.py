@@ -11,9 +11,10 @@ import pytest
 from ostiary.core.keys import Purpose
 from ostiary.core.policy import Algorithm
 from ostiary.ports import KeyRecord
-from ostiary.server.check import Facts, file_system, judge
+from ostiary.server.check import Facts, file_system, judge, look
 from ostiary.server.settings import Settings
 from ostiary.stores.sql import sqlite_url
+from tests.mail.mailserver import MailServer
 from tests.server.running import here
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -167,3 +168,17 @@ def test_the_file_system_of_a_path() -> None:
     """The kind of file system is that of the innermost mount."""
     assert file_system(Path("/proc/self/status")) == "proc"
     assert file_system(Path("/")) not in {None, "proc"}
+
+
+async def test_the_mail_server(tmp_path: Path) -> None:
+    """Whether the mail server answers is found out; and the password in its address is not said."""
+    settings = replace(SETTINGS, data=tmp_path, store=sqlite_url(tmp_path / "x.db"), mail_from="no-reply@id.example")
+    with MailServer() as server:
+        there = await look(replace(settings, mail=f"smtp://127.0.0.1:{server.port}"))
+    gone = await look(replace(settings, mail=f"smtp://ada:secret@127.0.0.1:{server.port}"))
+
+    assert (there.mail_trouble, there.mail_place) == (
+        None,
+        f"the mail server 127.0.0.1:{server.port} answers, on this machine",
+    )
+    assert gone.mail_trouble == f"the mail server 127.0.0.1:{server.port} cannot be reached"

@@ -28,6 +28,9 @@ CLAIMED_FOR: Final = timedelta(minutes=2)
 LOOK_EVERY: Final = timedelta(seconds=15)
 """How often to look for letters that other processes wrote, or left behind."""
 
+_SHORTEST: Final = 0.01
+"""Seconds before another look at a letter that somebody else is just claiming."""
+
 
 class Post:
     """Sends what is in the outbox, the letter that is due longest first."""
@@ -87,7 +90,7 @@ class Post:
         except Exception as error:  # noqa: BLE001 - what goes on beside requests must go on
             log.warning("letters cannot be sent: %r", type(error))
             return longest
-        return longest if first is None else min(max((first - self._clock.now()).total_seconds(), 0), longest)
+        return longest if first is None else min(max((first - self._clock.now()).total_seconds(), _SHORTEST), longest)
 
     async def _send(self, record: LetterRecord) -> None:
         letter = self._seal.open(record)

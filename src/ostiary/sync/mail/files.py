@@ -2,9 +2,12 @@
 
 import os
 import re
+import select
 import sys
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
+from io import UnsupportedOperation
 from pathlib import Path
 
 from ostiary.errors import Misconfigured, Unavailable
@@ -74,5 +77,9 @@ def _for_its_owner(path: str, flags: int) -> int:
 
 
 def _write(text: str) -> None:
+    """Write a letter, unless that would wait: nobody may ever read the pipe that the console can be."""
+    with suppress(UnsupportedOperation):  # what stands for the console in a test
+        if not select.select([], [sys.stdout], [], 0)[1]:
+            raise Unavailable("nobody reads the console")
     sys.stdout.write(text)
     sys.stdout.flush()
