@@ -19,15 +19,33 @@ from ostiary.core.ticket import Code, Link
 from ostiary.errors import Invalid, Misconfigured, Refused, Taken, WeakPassword
 from ostiary.keys.vault import SealedVault
 from ostiary.methods.password import Password
+from ostiary.ports import Store
 from ostiary.stores.memory import MemoryStore
+from ostiary.stores.redis import RedisBeside
 from ostiary.system import SystemClock, SystemEntropy
-from ostiary.testing import CountedEntropy
+from ostiary.testing import CountedEntropy, FakeClock
 from tests.auth.mailing import code_of, letter, link_of
 from tests.conftest import ISSUER, PASSWORD, STORES, House, make_house
+from tests.servers.redis import Redis
 
 ADA = "ada@example.com"
 NEW = "another lantern, far away"
 MANY = 20
+
+
+@pytest.fixture(params=[*STORES, "redis"])
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """A started `Auth`, once on each store, and once with its tickets in Redis."""
+    clock = FakeClock()
+    if request.param == "redis":
+        redis: Redis = request.getfixturevalue("redis")
+        redis.flush()
+        store: Store = RedisBeside(MemoryStore(), redis.url(), clock=clock, secrets=lambda: [b"k" * 32])
+    else:
+        store = STORES[request.param](request, tmp_path)
+    house = make_house(store, tmp_path, clock=clock)
+    async with house.auth.running():
+        yield house
 
 
 @pytest.fixture(params=STORES)
