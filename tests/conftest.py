@@ -23,7 +23,7 @@ from ostiary.feed.redis import RedisStream
 from ostiary.guard import Headers
 from ostiary.keys.vault import SealedVault
 from ostiary.methods.password import Password
-from ostiary.ports import Store
+from ostiary.ports import Entropy, Mailer, Store
 from ostiary.stores.memory import MemoryStore
 from ostiary.stores.redis import RedisBeside
 from ostiary.stores.sql import SqlStore, sqlite_url
@@ -31,7 +31,7 @@ from ostiary.stores.sql.migrations import upgrade
 from ostiary.stores.sql.schema import metadata
 from ostiary.sync import Auth as SyncAuth
 from ostiary.system import SystemEntropy
-from ostiary.testing import CHEAPEST, CountedEntropy, FakeClock, Recorder
+from ostiary.testing import CHEAPEST, CountedEntropy, FakeClock, Mailbox, Recorder
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 
@@ -60,6 +60,7 @@ class House:
     recorder: Recorder
     store: Store
     folder: Path
+    mail: Mailbox
 
     async def user(self, email: str = "ada@example.com", **more: Any) -> Account:
         """Register a user, with the password that all test users have."""
@@ -107,9 +108,12 @@ def make_house(
     redis: str | None = None,
     site: Site = Site.of(ISSUER),  # noqa: B008 - frozen
     password: Password | None = None,
+    mailer: Mailer | None = None,
+    has_mail: bool = True,
+    entropy: Entropy | None = None,
 ) -> House:
     """Put an `Auth` together. Two houses on one folder share their keys, as two worker processes do."""
-    clock, recorder = clock or FakeClock(), Recorder()
+    clock, recorder, mail = clock or FakeClock(), Recorder(), Mailbox()
     vault = SealedVault(folder / "master.key", entropy=SystemEntropy())
     stream = None
     if redis is not None:
@@ -122,11 +126,12 @@ def make_house(
         password=password or Password(policy.password),
         site=site,
         clock=clock,
-        entropy=CountedEntropy(),
+        entropy=entropy or CountedEntropy(),
         sink=recorder,
+        mailer=(mailer or mail) if has_mail else None,
         policy=policy,
     )
-    return House(auth, clock, recorder, store, folder)
+    return House(auth, clock, recorder, store, folder, mail)
 
 
 @pytest.fixture(params=STORES)

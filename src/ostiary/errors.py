@@ -5,6 +5,7 @@ OstiaryError
 ├── Misconfigured          the settings, the keys or the store cannot be used; the message says what to do
 ├── Unavailable            the store cannot answer now: 503
 │   └── Overloaded         too much is waiting: 503 with `Retry-After`
+├── Undeliverable          a letter was refused for good
 ├── Refused                a request was refused; `reason` is for the log, never for the client
 │   ├── Barred             by the guard, or by a requirement that is not met: 401, 403, 400 or 503
 │   └── Throttled          too many tries: 429 with `Retry-After`
@@ -37,6 +38,10 @@ class Overloaded(Unavailable):
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many requests are waiting; retry after {retry_after} s")
         self.retry_after = retry_after
+
+
+class Undeliverable(OstiaryError):
+    """A letter was refused for good: to try again would be refused again."""
 
 
 class Refused(OstiaryError):

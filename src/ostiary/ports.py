@@ -17,8 +17,9 @@ from ostiary.core.decision import Denied
 from ostiary.core.events import Event
 from ostiary.core.floor import Batch, Document, Floor, Head, News, Snapshot
 from ostiary.core.keys import Keyring, Purpose
+from ostiary.core.letter import Letter
 from ostiary.core.policy import Algorithm
-from ostiary.core.session import Session
+from ostiary.core.session import Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
 
@@ -74,8 +75,20 @@ class Challenge:
     purpose: str
     digest: str
     user_id: str
-    body: str
+    body: str = field(repr=False)
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterRecord:
+    """A letter at rest: all of it is sealed, the address and the values. It leaves when it is due."""
+
+    id: str
+    sealed: bytes = field(repr=False)
+    created_at: datetime
+    due_at: datetime
+    tries: int = 0
+    """How often it was claimed, to be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +155,10 @@ class Identifiers(Protocol):
         """Return the identifiers of one user. An empty id finds nothing."""
         ...
 
+    async def remove(self, identifier: Identifier) -> bool:
+        """Remove it, if it is still this user's: then its value is free. Of parallel removes, one gets `True`."""
+        ...
+
 
 class Credentials(Protocol):
     """What proves a user."""
@@ -186,6 +203,10 @@ class Sessions(Protocol):
 
         Who changes several of them changes them in the order of their ids.
         """
+        ...
+
+    async def known(self, user_id: str, device: Device) -> bool:
+        """Tell whether a session of this user, dead or alive, is on such a device: of this name, or this user agent."""
         ...
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
@@ -263,6 +284,10 @@ class Challenges(Protocol):
         """Add a new challenge."""
         ...
 
+    async def get(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        """Return the challenge, which stays, or `None` if there is none of this purpose, or it has expired."""
+        ...
+
     async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
         """Return the challenge and end it, or `None` if there is none of this purpose, or it has expired.
 
@@ -272,6 +297,34 @@ class Challenges(Protocol):
 
     async def purge(self, *, expired_before: datetime, limit: int) -> int:
         """Delete up to `limit` challenges that expired before a time. Returns how many."""
+        ...
+
+
+class Outbox(Protocol):
+    """Letters that have not left yet."""
+
+    async def add(self, letter: LetterRecord) -> None:
+        """Add a new letter."""
+        ...
+
+    async def first(self) -> datetime | None:
+        """Return when the next letter is due, or `None` if there is none."""
+        ...
+
+    async def claim(self, *, now: datetime, until: datetime) -> LetterRecord | None:
+        """Return the letter that has been due longest, or `None` if none is due.
+
+        Nobody else is given it before `until`: it comes back as it is from then on, due at `until`, with one try more.
+        Of parallel claims, each gets another.
+        """
+        ...
+
+    async def again(self, letter: LetterRecord, *, at: datetime) -> bool:
+        """Make a claimed letter due at another time, unless it is gone or was claimed by somebody else since."""
+        ...
+
+    async def done(self, letter_id: str) -> bool:
+        """Remove a letter. `False` when it is gone already."""
         ...
 
 
@@ -342,6 +395,7 @@ class Transaction(Protocol):
     documents: Documents
     counters: Counters
     challenges: Challenges
+    outbox: Outbox
     keys: Keys
     verifiers: Verifiers
     events: Events
@@ -448,6 +502,16 @@ class Vault(Protocol):
         """
         ...
 
+    def derive(self, purpose: str) -> Sequence[bytes]:
+        """Return secrets of 32 bytes for a purpose, the newest first, that every process with the master key has, too.
+
+        Who seals or authenticates something uses the first, and accepts all.
+
+        Raises:
+            Misconfigured: the master key is missing or cannot be used.
+        """
+        ...
+
 
 class PasswordMethod(Protocol):
     """Proves a user by a password. Everything that hashes runs off the event loop and may raise `Overloaded`."""
@@ -470,12 +534,28 @@ class PasswordMethod(Protocol):
         """Make the next version of a credential from another password. Raises `WeakPassword`."""
         ...
 
+    async def matches(self, credential: Credential | None, password: str) -> bool:
+        """Tell whether this is the password of a credential. With no credential it is not, and that costs the same."""
+        ...
+
     def open(self) -> None:
         """Begin, or begin again after a `close`."""
         ...
 
     def close(self) -> None:
         """Let go of the threads."""
+        ...
+
+
+class Mailer(Protocol):
+    """Puts letters into words, and sends them. It is asked beside the requests, one letter at a time."""
+
+    async def send(self, letter: Letter) -> None:
+        """Send one letter. When this returns, somebody else has taken it, and it is theirs to deliver.
+
+        Raises:
+            Undeliverable: it was refused for good. Anything else that is raised means: try again later.
+        """
         ...
 
 

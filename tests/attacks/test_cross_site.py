@@ -39,7 +39,7 @@ BODIES: dict[str, dict[str, str]] = {
 def expected(route: Route, fetch_site: str | None, origin: str | None, carrier: str) -> bool:
     """Say whether a request counts as meant."""
     carries_cookie = route.needs is not Needs.NOTHING and carrier.startswith("cookie")
-    if route.method == "GET" or not (carries_cookie or route.sets_cookie):
+    if route.method == "GET" or not (carries_cookie or route.sets_cookie or route.guarded):
         return True
     if fetch_site in ("same-origin", "none"):
         return True

@@ -70,6 +70,8 @@ MAY_BE = {
     ("/auth/register", "carrier", "null"),
     ("/auth/register", "name", '""'),
     ("/auth/account", "name", '""'),
+    ("/auth/account", "language", '""'),
+    ("/auth/account", "language", "null"),
     ("/auth/login", "device", "null"),
     ("/auth/login", "device_token", "null"),
 }

@@ -50,6 +50,13 @@ WELL: dict[str, dict[str, str]] = {
     "PATCH /auth/sessions/{id}": {"name": "renamed"},
     "PATCH /auth/account": {"name": "renamed"},
     "DELETE /auth/account": {"password": PASSWORD},
+    "POST /auth/password/forgot": {"email": "ada@example.com"},
+    "POST /auth/password/reset": {"token": "x" * 43, "new": "another lantern, far away"},
+    "POST /auth/email/send": {"email": "ada@example.com"},
+    "POST /auth/email/verify": {"token": "x" * 43, "password": PASSWORD},
+    "POST /auth/email/change": {"email": "ada@example.org", "password": PASSWORD},
+    "POST /auth/email/confirm": {"token": "x" * 43, "password": PASSWORD},
+    "POST /auth/invitation/accept": {"token": "x" * 43, "password": PASSWORD},
 }
 ROUTES = [route for route in TABLE if route.part is Part.AUTH]
 EVERY = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from ostiary.asgi import Door
 from ostiary.core.keys import Purpose
+from ostiary.core.letter import About
 from ostiary.core.session import Carrier
 from ostiary.errors import OstiaryError
 from ostiary.keys.vault import SealedVault
@@ -30,6 +31,7 @@ from ostiary.web.http import Request, Response
 from ostiary.web.metrics import Metrics
 from tests.attacks.traces import Run, listening
 from tests.attacks.visits import BROWSER, NEW_PASSWORD, SECRETS, Held, Street, taken
+from tests.auth.mailing import token_of
 from tests.conftest import PASSWORD, House, make_house, sqlite_store
 
 WRONG = "another lantern in the harbour"
@@ -111,6 +113,14 @@ async def succeed(run: Run, street: Heard) -> None:
     assert (await street.send("POST", "/auth/logout", held=cookie)).is_success
     auth = street.house.auth
     await auth.accounts.set_password(cookie.user_id, new=SET, actor="test")
+    assert (await street.send("POST", "/auth/password/forgot", json={"email": EMAIL})).is_success
+    link = token_of(await street.house.mail.letter(About.RESET_PASSWORD, to=EMAIL))
+    run.hide("link", link)
+    resets = [
+        await street.send("POST", "/auth/password/reset", json=body)
+        for body in ({"token": link, "new": "short"}, {"token": [link], "new": SET}, {"token": link, "new": SET})
+    ]
+    assert [answer.status_code for answer in resets] == [422, 422, 204]
     for purpose in Purpose:
         await auth.keys.rotate(purpose, actor="test")
     await auth._upkeep._follower.round()

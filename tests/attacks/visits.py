@@ -14,7 +14,10 @@ from ostiary.ports import Store
 from ostiary.server.app import not_found
 from ostiary.stores.memory import MemoryStore
 from ostiary.web.bodies import (
+    AcceptInvitationIn,
     AccountIn,
+    AskIn,
+    ChangeEmailIn,
     ChangePasswordIn,
     DeleteAccountIn,
     In,
@@ -22,7 +25,9 @@ from ostiary.web.bodies import (
     RefreshIn,
     RegisterIn,
     RenameIn,
+    ResetPasswordIn,
     StepUpIn,
+    VerifyEmailIn,
 )
 from ostiary.web.endpoints import TABLE, Route
 from tests.conftest import ISSUER, PASSWORD, House, make_house
@@ -99,6 +104,11 @@ def well_formed(kind: type[In], *, held: Held | None = None, carrier: Carrier = 
         RenameIn: {"name": "renamed"},
         AccountIn: {"name": "Ada Lovelace"},
         DeleteAccountIn: {"password": PASSWORD},
+        AskIn: {"email": "ada@example.com"},
+        ResetPasswordIn: {"token": "x" * 43, "new": NEW_PASSWORD},
+        VerifyEmailIn: {"token": "x" * 43, "password": PASSWORD},
+        ChangeEmailIn: {"email": "ada@example.org", "password": PASSWORD},
+        AcceptInvitationIn: {"token": "x" * 43, "password": PASSWORD},
     }
     return bodies[kind]
 

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.servers import programs
@@ -53,3 +54,12 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.get_by_label("E-mail address").fill(email)
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Sign in").click()
+
+
+def faults_of(page: Page) -> dict[str, str]:
+    """Return what is wrong with the page that is shown."""
+    found = Axe().run(page)
+    wrong = {f"{page.url} {v['id']}": str(v["nodes"][0]["html"])[:200] for v in found.response["violations"]}
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        wrong[f"{page.url} scrolls"] = "sideways"
+    return wrong

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, Response, expect
 
-from tests.browser.browsing import PASSWORD, WAIT, chromium, sign_in, sign_up, window
+from tests.browser.browsing import PASSWORD, WAIT, chromium, faults_of, sign_in, sign_up, window
 from tests.server.running import Service
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
@@ -161,14 +160,14 @@ def test_everybody_can_use_it(service: Service, browser: Browser, email: str, sc
         page.goto("/auth/sign-in")
         sign_in(page, email, "wrong")
         page.get_by_text("do not go together").wait_for()
-        faults = _faults(page)
+        faults = faults_of(page)
         for path in PAGES[:3]:
             page.goto(path)
-            faults |= _faults(page)
+            faults |= faults_of(page)
         sign_up(page, email)
         for path in PAGES[3:]:
             page.goto(path)
-            faults |= _faults(page)
+            faults |= faults_of(page)
 
         assert faults == {}
 
@@ -201,12 +200,3 @@ def _load(page: Page, path: str) -> list[Response]:
     page.on("response", hear)
     page.goto(path, wait_until="networkidle")
     return answers
-
-
-def _faults(page: Page) -> dict[str, str]:
-    """Return what is wrong with the page that is shown."""
-    found = Axe().run(page)
-    wrong = {f"{page.url} {v['id']}": str(v["nodes"][0]["html"])[:200] for v in found.response["violations"]}
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-        wrong[f"{page.url} scrolls"] = "sideways"
-    return wrong

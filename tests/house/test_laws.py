@@ -178,7 +178,7 @@ def test_docstrings() -> None:
 
 HEAVY = {
     *("sqlalchemy", "alembic", "argon2", "zxcvbn", "starlette", "fastapi", "granian", "typer", "rich"),
-    *("httpx", "joserfc", "prometheus_client", "ua_parser"),
+    *("aiosmtplib", "babel", "jinja2", "httpx", "joserfc", "prometheus_client", "ua_parser"),
 }
 
 

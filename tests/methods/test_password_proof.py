@@ -8,11 +8,12 @@ import pytest
 
 from ostiary.core.assurance import Proof
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.user import Credential
 from ostiary.errors import Overloaded, Unavailable
 from ostiary.methods.argon2 import Hasher
 from ostiary.methods.password import Password, normalise
 from ostiary.testing import CHEAPEST
-from tests.methods.town import NOW, Town
+from tests.methods.town import NOW, Town, Watched
 
 PASSWORD = "the tide forgets"
 NO = Denied(Reason.BAD_CREDENTIALS)
@@ -232,3 +233,28 @@ async def test_closed(town: Town) -> None:
     assert isinstance(before, Proof)
     with pytest.raises(Unavailable):
         await town.login(method, "ada", PASSWORD)
+
+
+async def test_whose_password_it_is(town: Town, method: Password, hasher: Hasher) -> None:
+    """A credential's own password matches it, composed or not, and nothing else does; no credential has any."""
+    credential = await town.settle("ada", await hasher.hash(normalise("the tide forgets é")))
+
+    assert await method.matches(credential, "the tide forgets e\u0301")
+    for wrong in ("the tide forgets e", "", "\x00", "x" * 10_000):
+        assert not await method.matches(credential, wrong)
+        assert not await method.matches(None, wrong)
+
+
+async def test_no_credential_costs_the_same() -> None:
+    """Whether there is a credential or not, and whatever is typed, one hash is verified."""
+    hasher = Watched(CHEAPEST.password)
+    method = Password(CHEAPEST.password, hasher=hasher)
+    secret = await hasher.hash(PASSWORD)
+    credential = Credential(id="c", user_id="u", kind="password", secret=secret, changed_at=NOW)
+
+    for asked in (credential, None):
+        for typed in (PASSWORD, "wrong", "\x00", "x" * 10_000):
+            hasher.against.clear()
+            await method.matches(asked, typed)
+            assert len(hasher.against) == 1
+    hasher.close()

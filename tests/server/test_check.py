@@ -11,9 +11,10 @@ import pytest
 from ostiary.core.keys import Purpose
 from ostiary.core.policy import Algorithm
 from ostiary.ports import KeyRecord
-from ostiary.server.check import Facts, file_system, judge
+from ostiary.server.check import Facts, file_system, judge, look
 from ostiary.server.settings import Settings
 from ostiary.stores.sql import sqlite_url
+from tests.mail.mailserver import MailServer
 from tests.server.running import here
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -66,7 +67,7 @@ def test_a_safe_service() -> None:
 
     assert unsafe(SETTINGS, FACTS) == []
     assert {found.subject for found in findings} == {
-        "issuer", "host", "trusted_origins", "trusted_proxies", "data", "store", "keys", "policy",
+        "issuer", "host", "trusted_origins", "trusted_proxies", "data", "store", "keys", "mail", "policy",
     }  # fmt: skip
     assert findings[-1].sentence == "policy nist-aal2: sessions last 24 h, 1 h without use"
 
@@ -89,6 +90,9 @@ def test_a_safe_service() -> None:
         ({}, {"folder_trouble": "it is open"}, ["data"], "it is open"),
         ({}, {"store_trouble": "it is old; run: ostiary migrate"}, ["store"], "run: ostiary migrate"),
         ({}, {"keys_trouble": "it is another"}, ["keys"], "it is another"),
+        ({"mail": "smtp://x"}, {"mail_place": "it answers"}, [], ""),
+        ({"mail": "smtp://x"}, {"mail_trouble": "it cannot be reached"}, ["mail"], "it cannot be reached"),
+        ({"mail": "console:"}, {"mail_place": "they are shown"}, ["mail"], "they are shown; name a mail server"),
         ({}, {"file_system": "nfs4"}, ["store"], "nfs4, a network file system"),
         ({}, {"file_system": "tmpfs"}, ["store"], "tmpfs, gone at a restart"),
         ({}, {"keys": []}, ["keys"] * 4, "there is no access key"),
@@ -158,7 +162,7 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     bad = {finding["subject"] for finding in msgspec.json.decode(done.stdout)["findings"] if not finding["good"]}
 
     assert done.returncode == 1
-    assert bad == {"issuer", "data", "store", "keys"}
+    assert bad == {"issuer", "data", "store", "keys", "mail"}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,3 +170,17 @@ def test_the_file_system_of_a_path() -> None:
     """The kind of file system is that of the innermost mount."""
     assert file_system(Path("/proc/self/status")) == "proc"
     assert file_system(Path("/")) not in {None, "proc"}
+
+
+async def test_the_mail_server(tmp_path: Path) -> None:
+    """Whether the mail server answers is found out; and the password in its address is not said."""
+    settings = replace(SETTINGS, data=tmp_path, store=sqlite_url(tmp_path / "x.db"), mail_from="no-reply@id.example")
+    with MailServer() as server:
+        there = await look(replace(settings, mail=f"smtp://127.0.0.1:{server.port}"))
+    gone = await look(replace(settings, mail=f"smtp://ada:secret@127.0.0.1:{server.port}"))
+
+    assert (there.mail_trouble, there.mail_place) == (
+        None,
+        f"the mail server 127.0.0.1:{server.port} answers, on this machine",
+    )
+    assert gone.mail_trouble == f"the mail server 127.0.0.1:{server.port} cannot be reached"

@@ -269,6 +269,19 @@ def test_a_password_that_will_not_do(folder: Path, stdin: str, line: str) -> Non
     assert here("users", "show", "eve@example.com", cwd=folder).returncode == 1
 
 
+def test_an_invitation(folder: Path) -> None:
+    """Who is invited gets a letter; where no mail is sent, the link is shown instead, to be handed over."""
+    mailed = command(folder, "users", "invite", "bob@example.com", "--role", "editor", "--name", "Bob")
+    unmailed = here("users", "invite", "eve@example.com", "--issuer", "https://id.example", cwd=folder)
+    known = here("users", "invite", "ada", cwd=folder)
+
+    assert mailed == {"email": "bob@example.com", "by_letter": True}
+    said, _, link = unmailed.stdout.strip().partition("\n")
+    assert said.startswith("invited eve@example.com; no mail is sent here")
+    assert link.startswith("https://id.example/auth/invitation?token=")
+    assert (known.returncode, known.stdout) == (1, "")
+
+
 def test_a_password_among_the_arguments(folder: Path) -> None:
     """No command takes a password as an argument, where every user of the machine could read it."""
     for words in (["add", "eve@example.com"], ["set-password", "ada@example.com"]):

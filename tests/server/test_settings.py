@@ -1,10 +1,12 @@
 """The settings of the service: where they come from, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ostiary.core.policy import PROFILES, Registration
 from ostiary.errors import Misconfigured
 from ostiary.server.settings import KEYS, Settings, load
 from ostiary.stores.sql import sqlite_url
@@ -36,6 +38,8 @@ def test_without_any_settings(tmp_path: Path) -> None:
         roles=None,
         log_level="info",
         log_format="console",
+        mail="console:",
+        mail_from="Ostiary <no-reply@localhost>",
     )
     assert found.key_file == tmp_path / "ostiary-data" / "ostiary.db.key"
 
@@ -68,10 +72,17 @@ def test_who_wins(tmp_path: Path) -> None:
         ({"OSTIARY_PORT": "81"}, {"port": 81, "issuer": "http://localhost:81"}),
         ({"OSTIARY_WORKERS": "4"}, {"workers": 4}),
         ({"OSTIARY_POLICY": "nist-aal2"}, {"policy_name": "nist-aal2"}),
+        ({"OSTIARY_REGISTRATION": "closed"}, {"registration": "closed"}),
         ({"OSTIARY_AUDIENCE": "orders"}, {"audience": "orders"}),
         ({"OSTIARY_TRUSTED_ORIGINS": "https://a.example, https://b.example"}, {"trusted_origins": "ab"}),
         ({"OSTIARY_TRUSTED_ORIGINS": ""}, {"trusted_origins": ()}),
         ({"OSTIARY_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}, {"trusted_proxies": ("10.0.0.0/8", "::1/128")}),
+        ({"OSTIARY_MAIL": "smtp://mail.example"}, {"mail": "smtp://mail.example"}),
+        ({"OSTIARY_MAIL": "folder:letters"}, {"mail": "folder:{folder}/letters"}),
+        ({"OSTIARY_MAIL": "console:"}, {"mail": "console:"}),
+        ({"OSTIARY_ISSUER": "https://id.example"}, {"mail": None, "mail_from": "Ostiary <no-reply@id.example>"}),
+        ({"OSTIARY_BRAND": "A", "OSTIARY_PORT": "81"}, {"mail": "console:", "mail_from": "A <no-reply@localhost>"}),
+        ({"OSTIARY_MAIL_FROM": "door@id.example"}, {"mail_from": "door@id.example"}),
         ({"OSTIARY_LOG_LEVEL": "error"}, {"log_level": "error"}),
         ({"OSTIARY_LOG_FORMAT": "json"}, {"log_format": "json"}),
     ],
@@ -95,8 +106,8 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "etc" / "id.toml").write_text(
         'data = "d"\nstore = "sqlite:///s.db"\nissuer = "https://id.example"\nhost = "::"\nport = 9\nworkers = 3\n'
         'policy = "nist-aal3"\naudience = "orders"\ntrusted_origins = ["https://a.example"]\nlog_level = "debug"\n'
-        'log_format = "json"\n'
-        'trusted_proxies = ["192.0.2.1"]\n[roles]\neditor = ["posts:write", "posts:read"]\nnobody = []\n'
+        'log_format = "json"\ntrusted_proxies = ["192.0.2.1"]\nmail = "smtps://ada:pw@mail.example"\n'
+        'mail_from = "Example <door@id.example>"\n[roles]\neditor = ["posts:write", "posts:read"]\nnobody = []\n'
     )
 
     found = settings(tmp_path, OSTIARY_CONFIG="etc/id.toml")
@@ -117,6 +128,8 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
         log_level="debug",
         log_format="json",
         trusted_proxies=("192.0.2.1/32",),
+        mail="smtps://ada:pw@mail.example",
+        mail_from="Example <door@id.example>",
     )
     assert Settings.from_json(found.to_json()) == found
 
@@ -137,6 +150,19 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
             {},
             {"OSTIARY_CONFG": "x"},
             "the environment variable OSTIARY_CONFG is not known; did you mean OSTIARY_CONFIG?",
+        ),
+        (
+            "mail = 'pop://x'",
+            {},
+            {},
+            "{file}: mail cannot be used: mail leaves by smtp://USER@HOST, smtps://USER@HOST,",
+        ),
+        ("mail_from = 'nobody'", {}, {}, "{file}: mail_from cannot be used: the sender of letters, 'nobody', must be "),
+        (
+            "",
+            {"mail": "smtp://ada:pw@mail.example"},
+            {},
+            "--mail holds a password, which everybody here could read; put it into OSTIARY_MAIL or the file",
         ),
         ("port = '80'", {}, {}, "{file}: port must be a whole number, not the text '80'"),
         ("port = true", {}, {}, "{file}: port must be a whole number, not true or false"),
@@ -285,3 +311,12 @@ def test_the_reference() -> None:
     said = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
 
     assert [line for line in said.splitlines() if line.startswith("| `")] == rows
+
+
+@pytest.mark.parametrize("profile", ["web", "nist-aal2"])
+@pytest.mark.parametrize("registration", Registration)
+def test_who_may_make_an_account(tmp_path: Path, profile: str, registration: Registration) -> None:
+    """Who may make an account is said beside the profile, and every profile can be asked for it."""
+    found = settings(tmp_path, OSTIARY_POLICY=profile, OSTIARY_REGISTRATION=registration.value)
+
+    assert found.policy == replace(PROFILES[profile], registration=registration)

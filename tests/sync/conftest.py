@@ -10,13 +10,14 @@ from ostiary.keys.vault import SealedVault
 from ostiary.stores.sql import sqlite_url
 from ostiary.sync import Auth
 from ostiary.sync.methods.password import Password
+from ostiary.sync.ports import Mailer
 from ostiary.sync.stores.sql.store import SqlStore
 from ostiary.system import SystemClock, SystemEntropy
 from ostiary.testing import CHEAPEST
 from tests.conftest import ISSUER
 
 
-def make_auth(folder: Path) -> Auth:
+def make_auth(folder: Path, *, mailer: Mailer | None = None) -> Auth:
     """Put an `Auth` together on the file of a folder. Two on one folder are as two worker processes."""
     entropy = SystemEntropy()
     return Auth(
@@ -26,6 +27,7 @@ def make_auth(folder: Path) -> Auth:
         site=Site.of(ISSUER),
         clock=SystemClock(),
         entropy=entropy,
+        mailer=mailer,
         policy=CHEAPEST,
         roles={"editor": ["write"]},
     )

@@ -12,6 +12,7 @@ import pytest
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.session import Carrier, Device
+from ostiary.core.ticket import Link
 from ostiary.core.user import Account
 from ostiary.errors import OstiaryError, Refused, Taken
 from ostiary.sync import Auth
@@ -52,6 +53,16 @@ def test_of_fifty_registrations_of_one_address_one_wins(auth: Auth) -> None:
     answers = at_once(lambda: auth.accounts.register(email="ada@example.com", password=PASSWORD))
 
     assert len([answer for answer in answers if isinstance(answer, Account)]) == 1
+
+
+def test_of_fifty_uses_of_one_link_one_counts(auth: Auth) -> None:
+    """An invitation makes one account, however many follow its link in one moment; for the others it is void."""
+    link = Link(auth.flows.invite("ada@example.com", actor="test").partition("token=")[2])
+
+    answers = at_once(lambda: auth.flows.accept_invitation(link, password=PASSWORD))
+
+    assert len([answer for answer in answers if isinstance(answer, Account)]) == 1
+    assert {answer.reason for answer in answers if isinstance(answer, Refused)} == {Reason.VOID}
 
 
 def test_fifty_refreshes_of_one_token_lead_to_one_successor(auth: Auth) -> None:

@@ -235,7 +235,7 @@ async def test_removed_while_nobody_could_know(place: Place, key: str) -> None:
         task.cancel()
     async with place.store.write() as tx:
         assert await tx.verifiers.remove("orders")
-        await Work(tx, place.clock.now()).publish("verifiers")
+        await Work(tx, place.clock.now(), None).publish("verifiers")
         await tx.feed.append([Document("verifiers", 2)])
     before = await get(place, "/auth/feed/head", key)
     place.clock.advance(timedelta(seconds=3))

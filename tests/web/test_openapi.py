@@ -40,6 +40,7 @@ def test_security(paths: dict[str, Any], route: Any) -> None:
         security
         == {
             Needs.NOTHING: [],
+            Needs.PERHAPS_SESSION: [{}, {"cookie": []}, {"bearer": []}],
             Needs.SESSION: [{"cookie": []}, {"bearer": []}],
             Needs.COOKIE: [{"cookie": []}],
             Needs.VERIFIER: [{"verifier": []}],

@@ -12,6 +12,7 @@ from ostiary.errors import Barred, Invalid, Overloaded, Refused, Taken, Throttle
 from ostiary.web import problem
 from ostiary.web.http import Response
 from ostiary.web.problem import TABLE, Place, refusal
+from ostiary.web.steps import steps_out
 
 SESSION_OVER = {
     Reason.MALFORMED,
@@ -52,7 +53,8 @@ def test_every_reason_has_a_row() -> None:
         response = refusal(reason).response()
         members = read(response)
         assert response.status == members["status"] >= 400
-        assert members.keys() == {"type", "title", "status", "code", "detail"}
+        assert members.keys() - {"next"} == {"type", "title", "status", "code", "detail"}
+        assert members.get("next", []) == msgspec.json.decode(msgspec.json.encode(steps_out(TABLE[reason].next)))
         assert dict(response.headers)[b"content-type"] == b"application/problem+json"
         assert dict(response.headers)[b"cache-control"] == b"no-store"
 

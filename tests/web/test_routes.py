@@ -22,7 +22,7 @@ async def test_register(place: Place) -> None:
 
     user = answer.json()["user"]
     assert (answer.status_code, list(answer.json())) == (201, ["user"])
-    assert set(user) == {"id", "email", "name", "roles", "created_at"}
+    assert set(user) == {"id", "email", "email_verified", "name", "language", "roles", "created_at"}
     assert (user["email"], user["name"], user["roles"]) == ("Ada@Example.com", "Ada Lovelace", [])
     assert user["created_at"] == "2026-01-01T00:00:00Z"
     assert "set-cookie" not in answer.headers

@@ -1,7 +1,7 @@
 """The verbs of accounts: register, change what proves a user, disable, delete, give roles."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ostiary.auth.throttles import Throttles
@@ -12,10 +12,12 @@ from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Reason
 from ostiary.core.events import Event, Kind
 from ostiary.core.identifier import email as canonical_email
+from ostiary.core.letter import About
 from ostiary.core.network import neighbourhood
 from ostiary.core.throttle import REGISTER_ADDRESS
 from ostiary.core.user import Account, Credential, Identifier, User
 from ostiary.errors import Invalid, Refused, Taken, Unavailable
+from ostiary.languages import LANGUAGES
 from ostiary.ports import Clock, Entropy, PasswordMethod, Store
 
 ROLES = "roles"
@@ -36,9 +38,20 @@ class Accounts:
     entropy: Entropy
 
     async def register(
-        self, *, email: str, password: str, name: str = "", roles: Iterable[str] = (), ip: str = "", actor: str = ""
+        self,
+        *,
+        email: str,
+        password: str,
+        name: str = "",
+        roles: Iterable[str] = (),
+        language: str = "",
+        ip: str = "",
+        actor: str = "",
+        also: Callable[[Work, Account], Awaitable[None]] | None = None,
     ) -> Account:
-        """Make a new account with a password.
+        """Make a new account with a password, whatever the policy says of registration: `flows.register` follows it.
+
+        `also` is done in the same transaction.
 
         Raises:
             Invalid: the address or the name cannot be used; `WeakPassword`, `Taken` among them.
@@ -48,13 +61,13 @@ class Accounts:
         value = canonical_email(email)
         if value is None:
             raise Invalid("email", "this is not an e-mail address")
-        name = _clean_name(name)
+        name = clean_name(name)
         await self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip)})
         now = self.clock.now()
-        user = User(id=self._id(), name=name, roles=_clean_roles(roles), created_at=now)
+        user = User(id=self._id(), name=name, roles=clean_roles(roles), created_at=now, language=language)
         identifier = Identifier(kind="email", value=value, typed=email.strip(), user_id=user.id)
         credential = await self.password.credential(
-            user.id, password, credential_id=self._id(), now=now, words=_words(name, [identifier])
+            user.id, password, credential_id=self._id(), now=now, words=words_of(name, [identifier])
         )
         async with self.works.begin() as work:
             await work.tx.users.add(user)
@@ -62,7 +75,10 @@ class Accounts:
                 raise Taken("email", "this address belongs to an account already")
             await work.tx.credentials.add(credential)
             work.tell(Kind.REGISTERED, user_id=user.id, actor=actor or user.id, ip=ip)
-        return Account(user=user, identifiers=(identifier,))
+            account = Account(user=user, identifiers=(identifier,))
+            if also is not None:
+                await also(work, account)
+        return account
 
     async def get(self, user_id: str) -> Account | None:
         """Return an account, or `None`."""
@@ -100,7 +116,7 @@ class Accounts:
         if old is None:
             raise Refused(Reason.BAD_CREDENTIALS)
         credential = await self.password.replaced(
-            old, new, now=self.clock.now(), words=_words(account.user.name, account.identifiers)
+            old, new, now=self.clock.now(), words=words_of(account.user.name, account.identifiers)
         )
         async with self.works.begin() as work:
             # Read again: a login at the same moment may have hashed the same password anew, and that is no change.
@@ -113,6 +129,7 @@ class Accounts:
             await self.throttles.give_back(work.tx, proof.taken)
             await work.end_all(proof.user_id, actor=proof.user_id, but=keep_session)
             work.tell(Kind.PASSWORD_CHANGED, user_id=proof.user_id, actor=proof.user_id)
+            await work.notify(account, About.PASSWORD_CHANGED)
 
     async def set_password(self, user_id: str, *, new: str, actor: str) -> int:
         """Give a user another password without knowing the old one. All sessions end; returns how many.
@@ -122,7 +139,7 @@ class Accounts:
             Invalid: there is no such user.
         """
         account = await self._account(user_id)
-        words = _words(account.user.name, account.identifiers)
+        words = words_of(account.user.name, account.identifiers)
         async with self.store.read() as tx:
             old = next(iter(await tx.credentials.of(user_id, "password")), None)
         now = self.clock.now()
@@ -133,8 +150,9 @@ class Accounts:
         else:
             new_credential = await self.password.replaced(old, new, now=now, words=words)
         async with self.works.begin() as work:
-            await _put_credential(work, old, new_credential)
+            await put_credential(work, old, new_credential)
             work.tell(Kind.PASSWORD_SET, user_id=user_id, actor=actor)
+            await work.notify(account, About.PASSWORD_CHANGED)
             return await work.end_all(user_id, actor=actor)
 
     async def disable(self, user_id: str, *, actor: str) -> int:
@@ -170,16 +188,7 @@ class Accounts:
             Refused: the proof is somebody else's, is not fresh, or has been overtaken: then nothing has changed.
         """
         async with self.works.begin() as work:
-            user = await work.tx.users.get(who.user_id)
-            credential = await work.tx.credentials.get(proof.credential_id)
-            if proof.user_id != who.user_id:
-                raise Refused(Reason.WRONG_USER)
-            for refused in (
-                outdated(proof, user=user, credential=credential),
-                fresh(proof.at, now=work.now, within=RECENT),
-            ):
-                if refused is not None:
-                    raise Refused(refused.reason)
+            await expect_fresh(work, who, proof)
             await self.throttles.give_back(work.tx, proof.taken)
             await _remove(work, who.user_id, actor=who.user_id)
 
@@ -189,7 +198,7 @@ class Accounts:
         Raises:
             Invalid: the name cannot be used, or there is no such user.
         """
-        name = _clean_name(name)
+        name = clean_name(name)
         async with self.works.begin() as work:
             user = await _user(work, user_id)
             if user.name != name:
@@ -197,9 +206,23 @@ class Accounts:
                 work.tell(Kind.USER_RENAMED, user_id=user_id, actor=actor)
         return await self._account(user_id)
 
+    async def set_language(self, user_id: str, tag: str, *, actor: str) -> None:
+        """Speak and write to a user in another language; with no tag, in that of the browser.
+
+        Raises:
+            Invalid: it is none that we speak, or there is no such user.
+        """
+        if tag and tag not in {language.tag for language in LANGUAGES}:
+            raise Invalid("language", "this is none of the languages that are spoken here")
+        async with self.works.begin() as work:
+            user = await _user(work, user_id)
+            if user.language != tag:
+                await _swap_user(work, user, replace(user, language=tag, revision=user.revision + 1))
+                work.tell(Kind.LANGUAGE_CHANGED, user_id=user_id, actor=actor)
+
     async def set_roles(self, user_id: str, roles: Iterable[str], *, actor: str) -> User:
         """Give a user these roles and no others. Every guard knows within the feed's delay; nobody is logged out."""
-        names = _clean_roles(roles)
+        names = clean_roles(roles)
         async with self.works.begin() as work:
             user = await _user(work, user_id)
             if user.roles == names:
@@ -233,6 +256,24 @@ class Accounts:
             return await tx.credentials.get(credential_id)
 
 
+async def expect_fresh(work: Work, who: Principal, proof: Proof) -> None:
+    """See that a proof is the caller's own, of just now, and not overtaken.
+
+    Raises:
+        Refused: it is not.
+    """
+    user = await work.tx.users.get(who.user_id)
+    credential = await work.tx.credentials.get(proof.credential_id)
+    if proof.user_id != who.user_id:
+        raise Refused(Reason.WRONG_USER)
+    for refused in (
+        outdated(proof, user=user, credential=credential),
+        fresh(proof.at, now=work.now, within=RECENT),
+    ):
+        if refused is not None:
+            raise Refused(refused.reason)
+
+
 async def _user(work: Work, user_id: str) -> User:
     user = await work.tx.users.get(user_id)
     if user is None:
@@ -252,7 +293,8 @@ async def _swap_user(work: Work, old: User, new: User) -> None:
         raise Unavailable("the account changed at the same moment")
 
 
-async def _put_credential(work: Work, old: Credential | None, new: Credential) -> None:
+async def put_credential(work: Work, old: Credential | None, new: Credential) -> None:
+    """Store a password in the place of the one that a user had, or as their first."""
     await _user(work, new.user_id)  # held before what belongs to it, or a login that holds it would wait for us
     if old is None:
         await work.tx.credentials.add(new)
@@ -260,14 +302,16 @@ async def _put_credential(work: Work, old: Credential | None, new: Credential) -
         raise Unavailable("the password changed at the same moment; try again")
 
 
-def _clean_name(name: str) -> str:
+def clean_name(name: str) -> str:
+    """Return a name as it is kept. Raises `Invalid` if it cannot be."""
     name = " ".join(name.split())
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise Invalid("name", "a name has at most %(most)s characters, all printable", most=_LONGEST_NAME)
     return name
 
 
-def _clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
+def clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of roles as they are kept. Raises `Invalid` if they cannot be."""
     names = tuple(sorted(set(roles)))
     for name in names:
         if not name or len(name) > 64 or not name.isprintable() or " " in name:
@@ -275,6 +319,6 @@ def _clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _words(name: str, identifiers: Iterable[Identifier]) -> list[str]:
+def words_of(name: str, identifiers: Iterable[Identifier]) -> list[str]:
     """Return the user's own words, which make a password easy to guess."""
     return [name, *(identifier.value for identifier in identifiers)]

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from ostiary.auth.post import Post
 from ostiary.core.floor import Floors
 from ostiary.errors import OstiaryError
 from ostiary.feed.follower import Follower
@@ -20,6 +21,7 @@ log = logging.getLogger("ostiary.auth")
 
 WRITE_SEEN_EVERY = timedelta(seconds=15)
 PURGE_EVERY = timedelta(minutes=1)
+LETTER_ENDS_WITHIN = timedelta(seconds=5)
 _STEP = 500
 _PAUSE = 0.05
 _KEEP_ENDED_SESSIONS = timedelta(days=30)
@@ -86,22 +88,34 @@ class Chores:
 class Upkeep(Chores):
     """The background of one process. A failure of the store is waited out; the lease sees to safety meanwhile."""
 
-    def __init__(self, *, store: Store, guard: Guard, floors: Floors, clock: Clock, follower: Follower) -> None:
+    def __init__(
+        self, *, store: Store, guard: Guard, floors: Floors, clock: Clock, follower: Follower, post: Post | None
+    ) -> None:
         super().__init__(store=store, guard=guard, floors=floors, clock=clock)
         self._follower = follower
+        self._post = post
+        self._posting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Make the first round, so that memory may answer, and begin."""
+    async def start(self, *, sends: bool) -> None:
+        """Make the first round, so that memory may answer, and begin. Letters leave from here if it `sends`."""
         await self._follower.begin()
         self._tasks = [
             asyncio.create_task(self._follower.run(), name="ostiary-follow"),
             asyncio.create_task(_repeat(self.write_seen, WRITE_SEEN_EVERY), name="ostiary-seen"),
             asyncio.create_task(_repeat(self.purge, PURGE_EVERY), name="ostiary-purge"),
         ]
+        if self._post is not None and sends:
+            self._post.begin()
+            self._posting = asyncio.create_task(self._post.run(), name="ostiary-post")
 
     async def stop(self) -> None:
-        """Stop everything, and write down the last uses still in memory."""
+        """Stop everything, and write down the last uses still in memory. A letter is sent to its end, if near."""
+        if self._post is not None and self._posting is not None:
+            self._post.end()
+            await asyncio.wait([self._posting], timeout=LETTER_ENDS_WITHIN.total_seconds())
+            self._tasks.append(self._posting)
+            self._posting = None
         for task in self._tasks:
             task.cancel()
         self._follower.end()

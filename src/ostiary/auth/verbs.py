@@ -16,30 +16,38 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import assert_never
 from urllib.parse import urlsplit
 
 from ostiary.auth.accounts import ROLES, Accounts
+from ostiary.auth.asking import Asking
+from ostiary.auth.flows import Flows
 from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
 from ostiary.auth.keys import DOCUMENT as KEYS
 from ostiary.auth.keys import Keys
+from ostiary.auth.letters import LetterSeal
+from ostiary.auth.post import Post
+from ostiary.auth.redeeming import Redeeming
 from ostiary.auth.throttles import Throttles
+from ostiary.auth.tickets import Tickets
 from ostiary.auth.upkeep import Upkeep
 from ostiary.auth.verifiers import DOCUMENT as VERIFIERS
 from ostiary.auth.verifiers import Verifiers
-from ostiary.auth.work import Works
+from ostiary.auth.work import Work, Works
 from ostiary.core.access import Principal, Roles
 from ostiary.core.assurance import Proof, outdated
 from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.events import Event, Kind
+from ostiary.core.flow import unproved
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring
+from ostiary.core.letter import About
 from ostiary.core.network import neighbourhood
-from ostiary.core.policy import WEB, Policy
+from ostiary.core.policy import WEB, Policy, Registration
 from ostiary.core.session import (
     Advance,
     Carrier,
@@ -65,9 +73,11 @@ from ostiary.feed.follower import Follower
 from ostiary.feed.relay import Relay
 from ostiary.feed.wire import DocumentOut
 from ostiary.guard import Guard, Headers
-from ostiary.ports import Clock, Entropy, EventSink, PasswordMethod, Store, Stream, Transaction, Vault
+from ostiary.ports import Clock, Entropy, EventSink, Mailer, PasswordMethod, Store, Stream, Transaction, Vault
 from ostiary.system import SystemClock, SystemEntropy
 from ostiary.watched import Floors
+
+_REGISTERED_JUST_NOW = timedelta(hours=1)
 
 
 class Auth:
@@ -91,10 +101,15 @@ class Auth:
         entropy: Entropy,
         stream: Stream | None = None,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
         policy: Policy = WEB,
         audience: str | None = None,
         roles: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        if mailer is None and policy.registration is Registration.VERIFIED:
+            raise Misconfigured(
+                "addresses can be proved by letter only: with registration = verified, say how mail is sent"
+            )
         self.site = site
         self.policy = policy
         self.audience = audience or site.issuer
@@ -122,12 +137,47 @@ class Auth:
             clock=clock,
             catch_up=follower.catch_up,
         )
+        seal = LetterSeal(partial(vault.derive, "outbox"), entropy=entropy, site=site.issuer)
         works = Works(
-            store=store, floors=self.floors, clock=clock, sink=sink or _NoSink(), load=self._load, stream=stream
+            store=store,
+            floors=self.floors,
+            clock=clock,
+            sink=sink or _NoSink(),
+            load=self._load,
+            stream=stream,
+            seal=seal if mailer is not None else None,
+            wake=self._wake_post,
+        )
+        self._post = (
+            Post(store=store, works=works, mailer=mailer, seal=seal, clock=clock) if mailer is not None else None
         )
         throttles = Throttles(store=store, clock=clock)
         self.accounts = Accounts(
             store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
+        )
+        tickets = Tickets(
+            partial(vault.derive, "codes"), store=store, works=works, throttles=throttles, entropy=entropy, clock=clock
+        )
+        self.flows = Flows(
+            store=store,
+            works=works,
+            throttles=throttles,
+            tickets=tickets,
+            accounts=self.accounts,
+            password=password,
+            clock=clock,
+            entropy=entropy,
+            policy=policy,
+            asking=Asking(works=works, tickets=tickets, site=site, has_mail=mailer is not None),
+            redeeming=Redeeming(
+                store=store,
+                works=works,
+                throttles=throttles,
+                tickets=tickets,
+                password=password,
+                clock=clock,
+                entropy=entropy,
+            ),
         )
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
         self.verifiers = Verifiers(
@@ -152,6 +202,7 @@ class Auth:
             floors=self.floors,
             clock=clock,
             follower=follower,
+            post=self._post,
         )
         self._issuer = Issuer(issuer=site.issuer, audience=self.audience, policy=policy, entropy=entropy)
         self._starting = asyncio.Lock()
@@ -171,6 +222,7 @@ class Auth:
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
     ) -> "Auth":
         """Make an `Auth` on one SQLite file, with its key file beside it (`app.db` and `app.db.key`).
 
@@ -189,6 +241,7 @@ class Auth:
             roles: What each role permits. If not given, what was defined last stays.
             migrate: Whether to make or upgrade the schema at the start. Otherwise an old one is refused.
             sink: Hears of every audit record.
+            mailer: Sends letters. Without it none are written.
 
         Raises:
             Misconfigured: the issuer, an origin or a proxy cannot be used.
@@ -208,6 +261,7 @@ class Auth:
             roles=roles,
             migrate=migrate,
             sink=sink,
+            mailer=mailer,
         )
 
     @classmethod
@@ -225,6 +279,7 @@ class Auth:
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
+        mailer: Mailer | None = None,
     ) -> "Auth":
         """Make an `Auth` on a database that other processes and machines use, too.
 
@@ -244,6 +299,7 @@ class Auth:
             roles: As for `embedded`.
             migrate: As for `embedded`. Where several machines start, run `ostiary migrate` once instead.
             sink: As for `embedded`.
+            mailer: As for `embedded`.
 
         Raises:
             Misconfigured: the issuer, an origin, a proxy or a URL cannot be used.
@@ -275,12 +331,15 @@ class Auth:
             audience=audience,
             roles=roles,
             sink=sink,
+            mailer=mailer,
         )
 
     # -------------------------------------------------------------------------------------------- life
 
-    async def start(self) -> None:
+    async def start(self, *, sends: bool = True) -> None:
         """Open the store, make what is missing, and follow the feed. Starting twice is starting once.
+
+        `sends` is whether letters leave from this process, or are left to another one that is, or will be, running.
 
         Raises:
             Misconfigured: the store, the schema or the keys cannot be used; one line says why and what to do.
@@ -297,7 +356,7 @@ class Auth:
                 await self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 await self.accounts.define_roles(self._roles, actor="settings")
-            await self._upkeep.start()
+            await self._upkeep.start(sends=sends)
             self.relay.open()
             self.started = True
 
@@ -315,13 +374,17 @@ class Auth:
         self._starting = asyncio.Lock()  # the next start may be in another event loop
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator["Auth"]:
+    async def running(self, *, sends: bool = True) -> AsyncGenerator["Auth"]:
         """Start, and stop at the end of the block."""
-        await self.start()
+        await self.start(sends=sends)
         try:
             yield self
         finally:
             await self.stop()
+
+    def _wake_post(self) -> None:
+        if self._post is not None:
+            self._post.wake()
 
     async def _load(self) -> None:
         """Read keys, roles and verifiers anew, and put them to use. One at a time: the newest stays."""
@@ -391,10 +454,14 @@ class Auth:
         """Begin a session for whoever gave this proof. `device_token` is as for `prove`; its successor is issued.
 
         Raises:
-            Refused: the user was disabled or deleted, or the password changed, since the proof was given.
+            Refused: the user was disabled or deleted, or the password changed, since the proof was given; or the
+                address must be proved first.
         """
         async with self._works.begin() as work:
             account = await self._still_proved(work.tx, proof)
+            refused = unproved(account, registration=self.policy.registration)
+            if refused is not None:
+                raise Refused(refused.reason)
             now = work.now
             session = Session(
                 id=encode_base64url(self._entropy.bytes(16)),
@@ -414,6 +481,8 @@ class Auth:
                 session = minting(session, now=now, policy=self.policy)
             others = await work.tx.sessions.of(session.user_id)
             await work.end_each(others[: -self.policy.most_sessions + 1 or None], actor=session.user_id)
+            if work.seal is not None and await self._is_new(work, account, device, others):
+                await work.notify(account, About.NEW_DEVICE, device=device.name, ip=device.ip)
             await work.tx.sessions.add(session)
             await self._throttles.give_back(work.tx, proof.taken)
             work.tell(
@@ -474,6 +543,7 @@ class Auth:
                     outcome = self._issuer.issue(self.keyring, turned, account, now)
                 case Reused(ended):
                     await work.swap(session, ended)
+                    await work.notify(account, About.TOKEN_REUSED, device=session.device.name)
                     work.tell(Kind.TOKEN_REUSED, user_id=session.user_id, session_id=session.id, number=str(token.n))
                     outcome = Reason.REUSED
                 case Dead(why):
@@ -584,6 +654,13 @@ class Auth:
         if refused is not None:
             raise Refused(refused.reason)
         return await self._account(tx, proof.user_id)
+
+    @staticmethod
+    async def _is_new(work: Work, account: Account, device: Device, others: Sequence[Session]) -> bool:
+        """Tell whether a device is none that the user has used. The first one of a new account is no news."""
+        if not others and work.now - account.user.created_at < _REGISTERED_JUST_NOW:
+            return False
+        return not await work.tx.sessions.known(account.user.id, device)
 
     async def _account(self, tx: Transaction, user_id: str) -> Account:
         user = await tx.users.get(user_id)

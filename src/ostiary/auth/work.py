@@ -4,15 +4,18 @@ The change, the audit record and the feed's entry are one transaction. Only when
 floors raised and the sinks told; nothing is answered before that.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 
+from ostiary.auth.letters import LetterSeal
 from ostiary.core.events import Event, Kind
 from ostiary.core.floor import NONE_IS_GOOD, Document, Floor, Floors
+from ostiary.core.letter import About, Letter
 from ostiary.core.session import Session, changed, revoked
+from ostiary.core.user import Account
 from ostiary.errors import Unavailable
 from ostiary.feed.follower import Load
 from ostiary.ports import Clock, EventSink, Store, StoredDocument, Stream, Transaction
@@ -24,8 +27,11 @@ class Work:
 
     tx: Transaction
     now: datetime
+    seal: LetterSeal | None = None
+    """Without it nobody sends letters, and none are written."""
     changes: list[Floor | Document] = field(default_factory=list[Floor | Document])
     events: list[Event] = field(default_factory=list[Event])
+    has_written: bool = False
 
     def tell(
         self, kind: Kind, *, user_id: str = "", session_id: str = "", actor: str = "", ip: str = "", **detail: str
@@ -34,6 +40,32 @@ class Work:
         self.events.append(
             Event(kind=kind, at=self.now, user_id=user_id, session_id=session_id, actor=actor, ip=ip, detail=detail)
         )
+
+    async def write(self, about: About, *, to: str, language: str, user_id: str = "", **values: str) -> None:
+        """Write a letter. It is in the outbox when the rest is durable, and leaves soon after.
+
+        Which values there are, the table in `core.letter` says.
+        """
+        if self.seal is None:
+            return
+        letter = Letter(
+            id=self.seal.name(),
+            to=to,
+            about=about,
+            language=language,
+            values={**values, "site": self.seal.site},
+            created_at=self.now,
+            user_id=user_id,
+        )
+        await self.tx.outbox.add(self.seal.seal(letter))
+        self.has_written = True
+
+    async def notify(self, account: Account, about: About, **values: str) -> None:
+        """Write to a user about their own account, if their address is proved: else it may be a stranger's."""
+        email = account.email
+        if email is not None and email.verified_at is not None:
+            user = account.user
+            await self.write(about, to=email.value, language=user.language, user_id=user.id, **values)
 
     async def swap(self, old: Session, new: Session) -> None:
         """Store a session's change, and put its floor on the feed if its revision grew.
@@ -88,7 +120,16 @@ class Works:
     """Begins transactions that are told of when they are durable."""
 
     def __init__(
-        self, *, store: Store, floors: Floors, clock: Clock, sink: EventSink, load: Load, stream: Stream | None
+        self,
+        *,
+        store: Store,
+        floors: Floors,
+        clock: Clock,
+        sink: EventSink,
+        load: Load,
+        stream: Stream | None,
+        seal: LetterSeal | None,
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._stream = stream
@@ -96,12 +137,14 @@ class Works:
         self._clock = clock
         self._sink = sink
         self._load = load
+        self._seal = seal
+        self._wake = wake
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Work]:
         """Begin a write. When the block has ended everything is durable, in force here, and told."""
         async with self._store.write() as tx:
-            work = Work(tx, self._clock.now())
+            work = Work(tx, self._clock.now(), self._seal)
             yield work
             await tx.events.add(*work.events)
             batch = await tx.feed.append(work.changes) if work.changes else None
@@ -113,5 +156,7 @@ class Works:
         if any(isinstance(change, Document) for change in work.changes):
             with suppress(Unavailable):  # the follower will load it, and renews nothing before it has
                 await self._load()
+        if work.has_written:
+            self._wake()
         for event in work.events:
             self._sink.report(event)

@@ -56,7 +56,7 @@ class Given:
             check_folder(settings.data)
 
         async def acted() -> T:
-            async with open_auth(settings).running() as auth:
+            async with open_auth(settings).running(sends=False) as auth:
                 return await act(auth)
 
         return asyncio.run(acted())

@@ -59,6 +59,28 @@ def add(
     given.out.done(f"added {email} as {account.user.id}", shown(account))
 
 
+@users.command("invite")
+@shared
+def invite(
+    given: Given,
+    email: Annotated[str, typer.Argument(help="The e-mail address.")],
+    name: Annotated[str, typer.Option(help="What to call them; they may choose another name.")] = "",
+    role: Annotated[list[str] | None, typer.Option(help="A role; may be said more than once.")] = None,
+    language: Annotated[str, typer.Option(help="The language of the letter, such as fr.")] = "",
+) -> None:
+    """Invite somebody to make an account, by letter. The link in it is good for seven days, and once."""
+
+    async def act(auth: Auth) -> tuple[str, bool]:
+        to_open = await auth.flows.invite(email, roles=role or (), name=name, language=language, actor=ACTOR)
+        return to_open, auth.flows.has_mail
+
+    to_open, has_mail = given.run(act)
+    shown_link = {} if has_mail else {"link": to_open}
+    how = "a letter is on its way" if has_mail else "no mail is sent here, so hand this link over yourself"
+    said = f"invited {email}; {how}"
+    given.out.done("\n".join((said, *shown_link.values())), {"email": email, "by_letter": has_mail, **shown_link})
+
+
 @users.command("list")
 @shared
 def list_(given: Given) -> None:

@@ -42,6 +42,13 @@ class Reason(StrEnum):
     NOT_STRONG = "not_strong"
     FORBIDDEN = "forbidden"
 
+    # a letter that must be read first, or leads nowhere
+    VOID = "void"
+    EMAIL_NOT_VERIFIED = "email_not_verified"
+    PASSWORD_NEEDED = "password_needed"  # noqa: S105 - a word, no password
+    REGISTRATION_CLOSED = "registration_closed"
+    MAIL_NOT_CONFIGURED = "mail_not_configured"
+
     # a request that may not have been meant
     CROSS_SITE = "cross_site"
 

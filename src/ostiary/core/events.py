@@ -25,13 +25,22 @@ class Kind(StrEnum):
     USER_DISABLED = "user_disabled"
     USER_ENABLED = "user_enabled"
     USER_RENAMED = "user_renamed"
+    LANGUAGE_CHANGED = "language_changed"
     USER_DELETED = "user_deleted"
+    LETTER_ASKED = "letter_asked"
+    CODE_FAILED = "code_failed"
+    EMAIL_VERIFIED = "email_verified"
+    EMAIL_CHANGED = "email_changed"
+    PASSWORD_RESET = "password_reset"
+    ACCOUNT_TAKEN_OVER = "account_taken_over"
+    INVITED = "invited"
     ROLES_CHANGED = "roles_changed"
     ROLE_TABLE_CHANGED = "role_table_changed"
     KEY_ROTATED = "key_rotated"
     KEY_RETIRED = "key_retired"
     VERIFIER_ADDED = "verifier_added"
     VERIFIER_REMOVED = "verifier_removed"
+    LETTER_GIVEN_UP = "letter_given_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

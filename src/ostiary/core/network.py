@@ -75,3 +75,13 @@ def neighbourhood(client: str) -> str:
     if ":" not in canonical:
         return canonical
     return f"{IPv6Address(int(IPv6Address(canonical)) >> 64 << 64)}/64"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, by its name (RFC 6761 section 6.3) or address, is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -23,6 +23,17 @@ class Algorithm(StrEnum):
     RS256 = "RS256"
 
 
+class Registration(StrEnum):
+    """Who may make an account."""
+
+    OPEN = "open"
+    """Whoever likes to, with an address that they may prove later."""
+    VERIFIED = "verified"
+    """Whoever proves an address first. Nobody logs in before that, and no answer tells which addresses are known."""
+    CLOSED = "closed"
+    """Whoever was invited."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argon2:
     """The cost of one password hash (RFC 9106): memory in KiB, passes, lanes."""
@@ -87,6 +98,8 @@ class Policy:
     """The most bytes an access token may have."""
 
     password: PasswordPolicy = field(default_factory=PasswordPolicy)
+
+    registration: Registration = Registration.OPEN
 
     def __post_init__(self) -> None:
         for wrong, why in self._contradictions():

@@ -30,10 +30,9 @@ The browser knows what is one site, and sends our cookie within that alone (`Sam
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from ostiary.core.network import Network, network
+from ostiary.core.network import Network, is_loopback, network
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
@@ -63,7 +62,7 @@ class Site:
                 f"the issuer {issuer!r} must be an origin such as https://id.example, with no path and no final slash"
             )
         secure = issuer.startswith("https://")
-        if not secure and not _is_loopback(urlsplit(issuer).hostname or ""):
+        if not secure and not is_loopback(urlsplit(issuer).hostname or ""):
             raise ValueError(f"the issuer {issuer!r} must be https://; http:// is for localhost only")
         for other in trusted:
             if _origin(other) != other:
@@ -86,6 +85,10 @@ class Site:
     def device_cookie_name(self) -> str:
         """The name of the cookie by which a browser is known to have logged in before."""
         return f"{self.cookie_name}-device"
+
+    def link(self, path: str, **query: str) -> str:
+        """Return an absolute link to a path of ours. Every one that leaves the service is made here."""
+        return f"{self.issuer}{path}" + (f"?{urlencode(query)}" if query else "")
 
 
 class Meant(Enum):
@@ -131,12 +134,3 @@ def _origin(url: str) -> str | None:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = {"https": 443, "http": 80}[parts.scheme]
     return f"{parts.scheme}://{host}" + (f":{port}" if port is not None and port != default else "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,6 +14,8 @@ class User:
     created_at: datetime
     disabled_at: datetime | None = None
     revision: int = 1
+    language: str = ""
+    """The language that they chose (a BCP 47 tag). Empty: they chose none, and each request says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,14 @@ class Password:
         secret = await self._hasher.hash(normalise(password))
         return replace(old, secret=secret, version=old.version + 1, changed_at=now)
 
+    async def matches(self, credential: Credential | None, password: str) -> bool:
+        """Tell whether this is the password of a credential. With no credential it is not, and that costs the same."""
+        typed = self._usable(password)
+        if credential is None or typed is None:
+            await self._hasher.verify(self._hasher.dummy, "" if typed is None else typed)
+            return False
+        return await self._hasher.verify(credential.secret, typed)
+
     async def check_new(self, password: str, *, words: Sequence[str]) -> None:
         """Check that a new password is neither too short, nor too long, nor easy to guess. Nothing else is asked of it.
 

@@ -7,15 +7,15 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from ostiary.core.keys import Purpose
+from ostiary.core.network import is_loopback
 from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.keys.vault import SealedVault
 from ostiary.ports import KeyRecord
-from ostiary.server.data import check_files, check_folder
+from ostiary.server.data import check_files, check_folder, mail
 from ostiary.server.settings import Settings
 from ostiary.stores.sql import SqlStore
 from ostiary.system import SystemClock, SystemEntropy
@@ -59,6 +59,9 @@ class Facts:
     keys_trouble: str | None
     keys: Sequence[KeyRecord]
     file_system: str | None
+    mail_trouble: str | None = None
+    mail_place: str = ""
+    """What the way that letters leave by says of itself."""
 
 
 async def look(settings: Settings) -> Facts:
@@ -84,6 +87,12 @@ async def look(settings: Settings) -> Facts:
         SealedVault(settings.key_file, entropy=SystemEntropy()).open(keys)
     except Misconfigured as error:
         keys_trouble = str(error)
+    mail_trouble, mail_place = None, ""
+    try:
+        way = mail(settings)
+        mail_place = await way.transport.check() if way is not None else ""
+    except OstiaryError as error:
+        mail_trouble = str(error)
     return Facts(
         now=SystemClock().now(),
         folder_trouble=folder_trouble,
@@ -91,6 +100,8 @@ async def look(settings: Settings) -> Facts:
         keys_trouble=keys_trouble,
         keys=keys,
         file_system=None if database is None else await asyncio.to_thread(file_system, database),
+        mail_trouble=mail_trouble,
+        mail_place=mail_place,
     )
 
 
@@ -100,6 +111,7 @@ def judge(settings: Settings, facts: Facts) -> list[Finding]:
         *_reach(settings),
         *_places(settings, facts),
         *_keys(facts),
+        _mail(settings, facts),
         Finding(
             "policy",
             good=True,
@@ -137,7 +149,7 @@ def _reach(settings: Settings) -> Iterator[Finding]:
         sentence=f"the issuer is {settings.issuer}",
         remedy="" if https else "name the https:// origin that users see, with --issuer or OSTIARY_ISSUER",
     )
-    here = _is_loopback(settings.host)
+    here = is_loopback(settings.host)
     yield Finding(
         "host",
         good=here or https,
@@ -206,15 +218,16 @@ def _keys(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _mail(settings: Settings, facts: Facts) -> Finding:
+    if settings.mail is None:
+        return Finding("mail", good=True, sentence="no letters are sent, so a lost password stays lost")
+    if facts.mail_trouble is None and not settings.mail.startswith("smtp"):
+        return Finding("mail", good=False, sentence=facts.mail_place, remedy="name a mail server, with OSTIARY_MAIL")
+    return _trouble("mail", facts.mail_trouble, facts.mail_place)
+
+
 def _trouble(subject: str, trouble: str | None, good: str) -> Finding:
     return Finding(subject, good=trouble is None, sentence=good if trouble is None else trouble)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _said(life: timedelta) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ostiary.auth import Auth
 from ostiary.errors import Misconfigured
 from ostiary.geoip import Places
+from ostiary.mail import Mail
 from ostiary.ports import EventSink
 from ostiary.server.settings import Settings
 from ostiary.stores.sql import SqlStore
@@ -109,7 +110,16 @@ def open_auth(
         roles=settings.roles if define_roles else None,
         migrate=migrate,
         sink=sink,
+        mailer=mail(settings),
     )
+
+
+def mail(settings: Settings) -> Mail | None:
+    """Return what letters leave by, if there is anything."""
+    if settings.mail is None:
+        return None
+    templates = settings.templates / "mail" if settings.templates is not None else None
+    return Mail.at(settings.mail, sender=settings.mail_from, brand=settings.brand, templates=templates)
 
 
 async def prepare(settings: Settings) -> bool:
@@ -124,5 +134,5 @@ async def prepare(settings: Settings) -> bool:
     if settings.owns_folder:
         make_folder(settings.data)
     fresh = await is_new(settings)
-    async with open_auth(settings, migrate=fresh, define_roles=True).running():
+    async with open_auth(settings, migrate=fresh, define_roles=True).running(sends=False):
         return fresh

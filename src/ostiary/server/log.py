@@ -17,7 +17,7 @@ from ostiary.core.events import Event, Kind
 from ostiary.ports import EventSink
 
 _ALARMING: Final = frozenset({Kind.TOKEN_REUSED})
-_NOTEWORTHY: Final = frozenset({Kind.LOGIN_FAILED})
+_NOTEWORTHY: Final = frozenset({Kind.LOGIN_FAILED, Kind.LETTER_GIVEN_UP})
 
 
 def configure(*, level: str, form: str) -> None:

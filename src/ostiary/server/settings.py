@@ -9,14 +9,15 @@ start from its own folder, all others from the working directory.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
-from ostiary.core.policy import PROFILES, Policy
+from ostiary.core.policy import PROFILES, Policy, Registration
 from ostiary.errors import Misconfigured
 from ostiary.keys.master import master_key_file
 from ostiary.server import values as v
@@ -31,7 +32,7 @@ LOG_FORMATS: Final = ("console", "json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a service is started with. The URLs of the store and of Redis may hold a password."""
+    """What a service is started with. The URLs of the store, of Redis and of mail may hold a password."""
 
     data: Path
     """The folder that the service makes, unless nothing of it is kept there. Absolute, like every path here."""
@@ -52,12 +53,17 @@ class Settings:
     log_format: str
     trusted_proxies: tuple[str, ...] = ()
     """The networks of the proxies in front of the service."""
+    registration: str = Registration.OPEN.value
+    """Who may make an account."""
     brand: str = "Ostiary"
     """What the pages call the service."""
     accent: str = ""
     logo: Path | None = None
     templates: Path | None = None
     geoip: Path | None = None
+    mail: str | None = field(default=None, repr=False)
+    """Where letters leave. Its URL may hold a password. `None`: none are written."""
+    mail_from: str = ""
 
     @property
     def database(self) -> Path | None:
@@ -77,7 +83,7 @@ class Settings:
     @property
     def policy(self) -> Policy:
         """The policy that is named."""
-        return PROFILES[self.policy_name]
+        return replace(PROFILES[self.policy_name], registration=Registration(self.registration))
 
     def to_json(self) -> str:
         """Write the settings down for a worker process."""
@@ -136,6 +142,12 @@ KEYS: Final = (
     Key("port", "8000", "the port to listen on", v.whole(1, 65535), v.as_whole),
     Key("workers", "1", "how many processes answer", v.whole(1, 256), v.as_whole),
     Key("policy", "web", f"how long and how strong: {', '.join(PROFILES)}", v.one_of(tuple(PROFILES))),
+    Key(
+        "registration",
+        "open",
+        "who may make an account: open, verified (who proves their address first) or closed (who is invited)",
+        v.one_of(tuple(Registration)),
+    ),
     Key("audience", None, "who access tokens are for; if not said, the issuer", v.text),
     Key(
         "trusted_origins", "", "other origins whose pages may act for a user and read our answers", v.origins, v.as_list
@@ -148,6 +160,15 @@ KEYS: Final = (
     Key("accent", None, "the colour of buttons, such as #24456b", v.colour),
     Key("logo", None, "the picture above the door: .svg, .png or .webp", v.path),
     Key("templates", None, "a folder of templates that take the place of ours", v.path),
+    Key(
+        "mail",
+        None,
+        "where letters leave: smtp://USER@HOST, smtps://USER@HOST, folder:PATH, console:; if not said, the console for "
+        "an issuer on this machine, and else nowhere",
+        v.mail,
+        may_hold_password=True,
+    ),
+    Key("mail_from", None, "who letters come from, as Name <address>; if not said, no-reply at the issuer", v.sender),
     Key("geoip", None, "a file of places (.mmdb), to say where a device is", v.path),
 )
 
@@ -250,12 +271,13 @@ def _complete(values: Mapping[str, Any]) -> Settings:
     """Fill in what follows from other values."""
     data, store = values["data"], values.get("store", sqlite_url(values["data"] / "ostiary.db"))
     key_file = data / "ostiary.key" if is_postgres(store) else master_key_file(sqlite_path(store))
+    issuer: str = values.get("issuer", f"http://localhost:{values['port']}")
     return Settings(
         data=data,
         store=store,
         redis=values.get("redis"),
         key_file=values.get("key_file", key_file),
-        issuer=values.get("issuer", f"http://localhost:{values['port']}"),
+        issuer=issuer,
         host=values["host"],
         port=values["port"],
         workers=values["workers"],
@@ -266,9 +288,12 @@ def _complete(values: Mapping[str, Any]) -> Settings:
         log_level=values["log_level"],
         log_format=values["log_format"],
         trusted_proxies=values["trusted_proxies"],
+        registration=values["registration"],
         brand=values["brand"],
         accent=values.get("accent", ""),
         logo=values.get("logo"),
         templates=values.get("templates"),
         geoip=values.get("geoip"),
+        mail=values.get("mail", None if issuer.startswith("https://") else "console:"),
+        mail_from=values.get("mail_from", f"{values['brand']} <no-reply@{urlsplit(issuer).hostname}>"),
     )

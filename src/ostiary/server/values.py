@@ -12,6 +12,9 @@ from sqlalchemy.exc import ArgumentError
 
 from ostiary.core.network import network
 from ostiary.core.site import Site
+from ostiary.errors import Misconfigured
+from ostiary.mail.mail import transport
+from ostiary.mail.words import read_sender
 from ostiary.stores.sql.place import sqlite_url
 
 T = TypeVar("T")
@@ -115,6 +118,28 @@ def redis(value: object, base: Path) -> str:
         parts = urlsplit("")
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
         raise Unfit("cannot be used: redis://HOST and rediss://HOST (with TLS) are known")
+    return words
+
+
+def mail(value: object, base: Path) -> str:
+    """Read the address of what letters leave by. A path in it is made absolute."""
+    words = text(value, base)
+    if words.startswith("folder:") and words != "folder:":
+        return f"folder:{path(words.removeprefix('folder:'), base)}"
+    try:
+        transport(words)
+    except Misconfigured as error:
+        raise Unfit(f"cannot be used: {error}") from None
+    return words
+
+
+def sender(value: object, base: Path) -> str:
+    """Read who letters come from."""
+    words = text(value, base)
+    try:
+        read_sender(words)
+    except Misconfigured as error:
+        raise Unfit(f"cannot be used: {error}") from None
     return words
 
 

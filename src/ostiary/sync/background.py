@@ -1,13 +1,17 @@
-"""What goes on beside the requests, in one thread: following the feed, writing down last uses, purging what is over."""
+"""What goes on beside the requests: following the feed, writing down last uses, purging what is over, sending letters.
+
+The first three share a thread. Letters have their own, because a mail server may let it wait.
+"""
 
 import contextlib
 import logging
 import threading
 from collections.abc import Callable
 
-from ostiary.auth.upkeep import PURGE_EVERY, WRITE_SEEN_EVERY
+from ostiary.auth.upkeep import LETTER_ENDS_WITHIN, PURGE_EVERY, WRITE_SEEN_EVERY
 from ostiary.errors import OstiaryError
 from ostiary.ports import Clock
+from ostiary.sync.auth.post import Post
 from ostiary.sync.auth.upkeep import Chores
 from ostiary.sync.feed.follower import Follower
 from ostiary.sync.floors import Floors
@@ -20,22 +24,34 @@ log = logging.getLogger("ostiary.auth")
 class Upkeep(Chores):
     """The background of one process. A failure of the store is waited out; the lease sees to safety meanwhile."""
 
-    def __init__(self, *, store: Store, guard: Guard, floors: Floors, clock: Clock, follower: Follower) -> None:
+    def __init__(
+        self, *, store: Store, guard: Guard, floors: Floors, clock: Clock, follower: Follower, post: Post | None
+    ) -> None:
         super().__init__(store=store, guard=guard, floors=floors, clock=clock)
         self._follower = follower
+        self._post = post
+        self._posting: threading.Thread | None = None
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Make the first round, so that memory may answer, and begin."""
+    def start(self, *, sends: bool) -> None:
+        """Make the first round, so that memory may answer, and begin. Letters leave from here if it `sends`."""
         self._follower.begin()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(self._stopped,), name="ostiary-background", daemon=True)
         self._thread.start()
+        if self._post is not None and sends:
+            self._post.begin()
+            self._posting = threading.Thread(target=self._post.run, name="ostiary-post", daemon=True)
+            self._posting.start()
 
     def stop(self) -> None:
         """Stop everything, and write down the last uses still in memory. A step under way is waited for."""
         self._stopped.set()
+        if self._post is not None and self._posting is not None:
+            self._post.end()
+            self._posting.join(LETTER_ENDS_WITHIN.total_seconds())
+            self._posting = None
         self._follower.end()
         if self._thread is not None:
             self._thread.join()

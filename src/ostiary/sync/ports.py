@@ -9,10 +9,11 @@ from ostiary.core.assurance import Proof
 from ostiary.core.decision import Denied
 from ostiary.core.events import Event
 from ostiary.core.floor import Batch, Document, Floor, Head, News, Snapshot
-from ostiary.core.session import Session
+from ostiary.core.letter import Letter
+from ostiary.core.session import Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import Challenge, KeyRecord, StoredDocument, VerifierRecord
+from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, VerifierRecord
 
 
 class Users(Protocol):
@@ -52,6 +53,10 @@ class Identifiers(Protocol):
 
     def of(self, user_id: str) -> Sequence[Identifier]:
         """Return the identifiers of one user. An empty id finds nothing."""
+        ...
+
+    def remove(self, identifier: Identifier) -> bool:
+        """Remove it, if it is still this user's: then its value is free. Of parallel removes, one gets `True`."""
         ...
 
 
@@ -98,6 +103,10 @@ class Sessions(Protocol):
 
         Who changes several of them changes them in the order of their ids.
         """
+        ...
+
+    def known(self, user_id: str, device: Device) -> bool:
+        """Tell whether a session of this user, dead or alive, is on such a device: of this name, or this user agent."""
         ...
 
     def seen(self, moments: Mapping[str, datetime]) -> None:
@@ -175,6 +184,10 @@ class Challenges(Protocol):
         """Add a new challenge."""
         ...
 
+    def get(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        """Return the challenge, which stays, or `None` if there is none of this purpose, or it has expired."""
+        ...
+
     def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
         """Return the challenge and end it, or `None` if there is none of this purpose, or it has expired.
 
@@ -184,6 +197,34 @@ class Challenges(Protocol):
 
     def purge(self, *, expired_before: datetime, limit: int) -> int:
         """Delete up to `limit` challenges that expired before a time. Returns how many."""
+        ...
+
+
+class Outbox(Protocol):
+    """Letters that have not left yet."""
+
+    def add(self, letter: LetterRecord) -> None:
+        """Add a new letter."""
+        ...
+
+    def first(self) -> datetime | None:
+        """Return when the next letter is due, or `None` if there is none."""
+        ...
+
+    def claim(self, *, now: datetime, until: datetime) -> LetterRecord | None:
+        """Return the letter that has been due longest, or `None` if none is due.
+
+        Nobody else is given it before `until`: it comes back as it is from then on, due at `until`, with one try more.
+        Of parallel claims, each gets another.
+        """
+        ...
+
+    def again(self, letter: LetterRecord, *, at: datetime) -> bool:
+        """Make a claimed letter due at another time, unless it is gone or was claimed by somebody else since."""
+        ...
+
+    def done(self, letter_id: str) -> bool:
+        """Remove a letter. `False` when it is gone already."""
         ...
 
 
@@ -254,6 +295,7 @@ class Transaction(Protocol):
     documents: Documents
     counters: Counters
     challenges: Challenges
+    outbox: Outbox
     keys: Keys
     verifiers: Verifiers
     events: Events
@@ -355,10 +397,26 @@ class PasswordMethod(Protocol):
         """Make the next version of a credential from another password. Raises `WeakPassword`."""
         ...
 
+    def matches(self, credential: Credential | None, password: str) -> bool:
+        """Tell whether this is the password of a credential. With no credential it is not, and that costs the same."""
+        ...
+
     def open(self) -> None:
         """Begin, or begin again after a `close`."""
         ...
 
     def close(self) -> None:
         """Let go of the threads."""
+        ...
+
+
+class Mailer(Protocol):
+    """Puts letters into words, and sends them. It is asked beside the requests, one letter at a time."""
+
+    def send(self, letter: Letter) -> None:
+        """Send one letter. When this returns, somebody else has taken it, and it is theirs to deliver.
+
+        Raises:
+            Undeliverable: it was refused for good. Anything else that is raised means: try again later.
+        """
         ...

@@ -1,9 +1,11 @@
-"""Time, chance and reports that a test holds in its hand."""
+"""Time, chance, reports and mail that a test holds in its hand."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from ostiary.core.events import Event, Kind
+from ostiary.core.letter import About, Letter
 
 
 class FakeClock:
@@ -59,3 +61,27 @@ class Recorder:
     def kinds(self) -> list[Kind]:
         """Return what happened, in order."""
         return [event.kind for event in self.events]
+
+
+class Mailbox:
+    """A mailer that keeps the letters."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    async def send(self, letter: Letter) -> None:
+        """Keep it."""
+        self.letters.append(letter)
+
+    async def letter(self, about: About, *, to: str, within: timedelta = timedelta(seconds=20)) -> Letter:
+        """Return the newest letter to somebody about something, as soon as there is one.
+
+        Raises:
+            TimeoutError: none came.
+        """
+        async with asyncio.timeout(within.total_seconds()):
+            while True:
+                for letter in reversed(self.letters):
+                    if (letter.about, letter.to) == (about, to):
+                        return letter
+                await asyncio.sleep(0.01)

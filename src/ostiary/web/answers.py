@@ -5,22 +5,29 @@ import msgspec
 from ostiary.auth import Issued
 from ostiary.core.access import Principal
 from ostiary.core.session import Carrier
+from ostiary.core.ticket import Link
 from ostiary.errors import Unavailable
-from ostiary.web import device, problem
+from ostiary.web import device, problem, steps
 from ostiary.web.bodies import (
+    AcceptInvitationIn,
     AccountIn,
+    AskIn,
     CallerOut,
+    ChangeEmailIn,
     ChangePasswordIn,
     DeleteAccountIn,
     EndedOut,
+    LetterOut,
     LoginIn,
     RefreshIn,
     RegisteredOut,
     RegisterIn,
     RenameIn,
+    ResetPasswordIn,
     StatusOut,
     StepUpIn,
     TokenOut,
+    VerifyEmailIn,
     activity_out,
     issued_out,
     session_out,
@@ -31,14 +38,19 @@ from ostiary.web.call import Answer, Call
 from ostiary.web.cookies import clear_cookie, held_by_cookie
 from ostiary.web.http import Header
 from ostiary.web.problem import FieldError, Problem
+from ostiary.web.steps import Step, steps_out
 
 # ------------------------------------------------------------------------------------------------ accounts
 
 
 async def register(call: Call) -> Answer:
-    """Make an account. With a carrier, its user is logged in at once."""
+    """Make an account. With a carrier, its user is logged in at once; unless the address must be proved first (202)."""
     body, auth = call.body(RegisterIn), call.auth
-    account = await auth.accounts.register(email=body.email, password=body.password, name=body.name, ip=call.address)
+    account = await auth.flows.register(
+        email=body.email, password=body.password, name=body.name, language=call.language, ip=call.address
+    )
+    if account is None:
+        return _letter(steps.VERIFY_EMAIL)
     if body.carrier is None:
         return Answer(RegisteredOut(user=user_out(account)))
     proof = await auth.prove_again(account.user.id, body.password, ip=call.address)
@@ -75,10 +87,16 @@ async def change_password(call: Call) -> Answer:
     return Answer()
 
 
-async def rename_account(call: Call) -> Answer:
-    """Give the user another name."""
-    who = call.who
-    account = await call.auth.accounts.rename(who.user_id, call.body(AccountIn).name, actor=who.user_id)
+async def change_account(call: Call) -> Answer:
+    """Give the user another name, or another language."""
+    who, body, accounts = call.who, call.body(AccountIn), call.auth.accounts
+    if body.name is None and body.language is None:
+        raise Problem(problem.INVALID, errors=(FieldError("name", "Send the name, or the language."),))
+    if body.language is not None:
+        await accounts.set_language(who.user_id, body.language, actor=who.user_id)
+    if body.name is not None:
+        await accounts.rename(who.user_id, body.name, actor=who.user_id)
+    _, account = await call.auth.session(who.session_id)
     return Answer(user_out(account))
 
 
@@ -107,6 +125,63 @@ async def _enter(call: Call, issued: Issued) -> Answer:
 
 def _carried(call: Call, issued: Issued) -> Answer:
     return Answer(issued_out(issued), held_by_cookie(call.auth.site, issued))
+
+
+# ------------------------------------------------------------------------------------------------ letters
+
+
+async def forgot_password(call: Call) -> Answer:
+    """Ask for a letter with which another password is set. The answer is the same whether there is such an account."""
+    await call.auth.flows.forgot(call.body(AskIn).email, language=call.language, ip=call.address)
+    return _letter(steps.RESET_PASSWORD)
+
+
+async def reset_password(call: Call) -> Answer:
+    """Set another password by the link or the code of a letter. Every session of the user ends."""
+    body = call.body(ResetPasswordIn)
+    await call.auth.flows.reset(body.back(), new=body.new, keep_sessions=body.keep_sessions, ip=call.address)
+    return Answer()
+
+
+async def send_verification(call: Call) -> Answer:
+    """Ask for a letter that proves an address. The answer is the same whether there is such an account."""
+    await call.auth.flows.send_verification(call.body(AskIn).email, language=call.language, ip=call.address)
+    return _letter(steps.VERIFY_EMAIL)
+
+
+async def verify_email(call: Call) -> Answer:
+    """Prove an address by the link or the code of a letter, and by the account's session or password."""
+    body = call.body(VerifyEmailIn)
+    await call.auth.flows.verify_email(body.back(), who=call.caller, password=body.password, ip=call.address)
+    return Answer()
+
+
+async def change_email(call: Call) -> Answer:
+    """Ask for a letter to another address, which makes it the account's own. Until then nothing changes."""
+    auth, who, body = call.auth, call.who, call.body(ChangeEmailIn)
+    proof = await auth.prove_again(who.user_id, body.password, ip=call.address)
+    await auth.flows.change_email(who, proof, new=body.email, language=call.language, ip=call.address)
+    return _letter(steps.CONFIRM_EMAIL)
+
+
+async def confirm_email(call: Call) -> Answer:
+    """Make another address the account's own, by the link or code of a letter and the account's session or password."""
+    body = call.body(VerifyEmailIn)
+    await call.auth.flows.confirm_email(body.back(), who=call.caller, password=body.password, ip=call.address)
+    return Answer()
+
+
+async def accept_invitation(call: Call) -> Answer:
+    """Make the account that somebody was invited to."""
+    body = call.body(AcceptInvitationIn)
+    account = await call.auth.flows.accept_invitation(
+        Link(body.token), password=body.password, name=body.name, language=call.language, ip=call.address
+    )
+    return Answer(RegisteredOut(user=user_out(account)))
+
+
+def _letter(then: Step) -> Answer:
+    return Answer(LetterOut(next=steps_out((then,))), status=202)
 
 
 # ------------------------------------------------------------------------------------------------ tokens

@@ -15,12 +15,15 @@ import msgspec
 from ostiary.auth import Issued
 from ostiary.core.assurance import acr
 from ostiary.core.events import Event, Kind
+from ostiary.core.identifier import email as canonical_email
 from ostiary.core.session import Carrier, Session
+from ostiary.core.ticket import Code, Link
 from ostiary.core.user import Account
 from ostiary.languages import mark
 from ostiary.web import problem
 from ostiary.web.device import LONGEST_NAME
 from ostiary.web.problem import FieldError, Problem
+from ostiary.web.steps import StepOut
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -30,6 +33,8 @@ Password = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, examples=[
 PersonName = Annotated[str, msgspec.Meta(max_length=800, examples=["Ada Lovelace"])]
 DeviceName = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME, examples=["Ada's phone"])]
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+Digits = Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$", examples=["073519"])]
+LanguageTag = Annotated[str, msgspec.Meta(max_length=16, examples=["pt"])]
 
 
 # ------------------------------------------------------------------------------------------------ in
@@ -83,15 +88,72 @@ class RenameIn(In):
 
 
 class AccountIn(In):
-    """What shall be different about the caller's account."""
+    """What shall be different about the caller's account. A language is one that we speak; none is the browser's."""
 
-    name: PersonName
+    name: PersonName | None = None
+    language: LanguageTag | None = None
 
 
 class DeleteAccountIn(In):
     """The password, once more: what is deleted is gone for ever."""
 
     password: Password
+
+
+class AskIn(In):
+    """An address that a letter shall go to."""
+
+    email: Email
+
+
+class BackIn(In):
+    """What came back of a letter: the `token` of its link, or the address it went to and its `code`."""
+
+    token: Token | None = None
+    email: Email | None = None
+    code: Digits | None = None
+
+    def back(self) -> Link | Code:
+        """Return it.
+
+        Raises:
+            Problem: it is neither, or both.
+        """
+        if self.token is not None and self.email is None and self.code is None:
+            return Link(self.token)
+        if self.token is None and self.email is not None and self.code is not None:
+            return Code(canonical_email(self.email) or self.email, self.code)
+        raise Problem(
+            problem.INVALID, errors=(FieldError("token", "Send the token, or else the address and the code."),)
+        )
+
+
+class VerifyEmailIn(BackIn, kw_only=True):
+    """Proof of an address. The password shows that the account is the caller's, where no session of it does."""
+
+    password: Password | None = None
+
+
+class ResetPasswordIn(BackIn, kw_only=True):
+    """Another password. All sessions end, unless they shall be kept and the address was proved before."""
+
+    new: Password
+    keep_sessions: bool = False
+
+
+class ChangeEmailIn(In):
+    """Another address for the caller's account, and the password once more."""
+
+    email: Email
+    password: Password
+
+
+class AcceptInvitationIn(In):
+    """What makes the account that somebody was invited to. Without a name, it is the one in the invitation."""
+
+    token: Token
+    password: Password
+    name: PersonName = ""
 
 
 class ChangePasswordIn(In):
@@ -116,7 +178,9 @@ class UserOut(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     email: str | None
+    email_verified: bool
     name: str
+    language: str
     roles: tuple[str, ...]
     created_at: datetime
 
@@ -153,6 +217,12 @@ class RegisteredOut(msgspec.Struct, frozen=True, kw_only=True):
     """A new account that nobody is logged in to."""
 
     user: UserOut
+
+
+class LetterOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes next is in a letter, if there is somebody to write to: the answer is the same if there is not."""
+
+    next: tuple[StepOut, ...]
 
 
 class CallerOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +291,9 @@ def user_out(account: Account) -> UserOut:
     return UserOut(
         id=user.id,
         email=email.typed if email is not None else None,
+        email_verified=email is not None and email.verified_at is not None,
         name=user.name,
+        language=user.language,
         roles=user.roles,
         created_at=user.created_at,
     )

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ostiary import languages
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Reason
@@ -60,6 +61,12 @@ class Call:
         return self.sent
 
     @property
+    def language(self) -> str:
+        """The tag of the language that the client asks for, or nothing."""
+        header = self.request.header(b"accept-language")
+        return languages.of(header).tag if header else ""
+
+    @property
     def address(self) -> str:
         """The client's address, canonical."""
         return address(self.request.client)
@@ -82,6 +89,8 @@ class Answer:
 
     content: msgspec.Struct | bytes | AsyncGenerator[bytes] | None = None
     headers: tuple[Header, ...] = ()
+    status: int | None = None
+    """If it is not the route's."""
 
 
 Does = Callable[[Call], Awaitable[Answer]]

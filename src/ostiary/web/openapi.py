@@ -11,11 +11,20 @@ from ostiary.core.decision import Reason
 from ostiary.core.site import CSRF_HEADER, SAFE_METHODS, Site
 from ostiary.feed.wire import DocumentOut, FloorOut
 from ostiary.web import answers, problem
+from ostiary.web.bodies import LetterOut
 from ostiary.web.endpoints import EVENT_ID, Needs, Route
 from ostiary.web.problem import TABLE as REFUSALS
 from ostiary.web.problem import Place, ProblemOut, Row
+from ostiary.web.steps import steps_out
 
 _REF = "#/components/schemas/{name}"
+
+_SETS_PASSWORD = (
+    answers.register,
+    answers.change_password,
+    answers.reset_password,
+    answers.accept_invitation,
+)
 
 _EVENT = {
     "type": "object",
@@ -53,7 +62,7 @@ def document(routes: Iterable[Route], site: Site) -> bytes:
     lines = tuple(routes)
     kinds = [kind for route in lines for kind in (route.takes, *route.gives) if kind is not None]
     _, components = msgspec.json.schema_components(
-        [*dict.fromkeys(kinds), FloorOut, DocumentOut, ProblemOut], ref_template=_REF
+        [*dict.fromkeys(kinds), LetterOut, FloorOut, DocumentOut, ProblemOut], ref_template=_REF
     )
     paths: dict[str, Any] = {}
     for route in lines:
@@ -81,11 +90,12 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [route.part.name.lower()],
         "security": {
             Needs.NOTHING: [],
+            Needs.PERHAPS_SESSION: [{}, {"cookie": []}, {"bearer": []}],
             Needs.SESSION: [{"cookie": []}, {"bearer": []}],
             Needs.COOKIE: [{"cookie": []}],
             Needs.VERIFIER: [{"verifier": []}],
         }[route.needs],
-        "responses": {str(route.status): _success(route)} | _refusals(route),
+        "responses": {str(route.status): _success(route)} | _letter(route) | _refusals(route),
     }
     if parameters := _parameters(route):
         operation["parameters"] = parameters
@@ -152,6 +162,14 @@ def _success(route: Route) -> dict[str, Any]:
     return response
 
 
+def _letter(route: Route) -> dict[str, Any]:
+    """Return the other answer of what may answer by letter."""
+    if not route.writes or route.status == HTTPStatus.ACCEPTED:
+        return {}
+    schema = {"$ref": _REF.format(name=LetterOut.__name__)}
+    return {"202": {"description": HTTPStatus.ACCEPTED.phrase, "content": {route.media: {"schema": schema}}}}
+
+
 def _refusals(route: Route) -> dict[str, Any]:
     rows = dict.fromkeys(_rows(route))
     return {
@@ -168,7 +186,7 @@ def _refusals(route: Route) -> dict[str, Any]:
     }
 
 
-def _rows(route: Route) -> Iterator[Row]:  # noqa: C901 - a table, in the order of the router's steps
+def _rows(route: Route) -> Iterator[Row]:  # noqa: C901, PLR0912 - a table, in the order of the router's steps
     """Say which rows of the table of problems a route can lead to."""
     yield problem.INVALID_QUERY
     yield problem.INTERNAL_ERROR
@@ -176,6 +194,10 @@ def _rows(route: Route) -> Iterator[Row]:  # noqa: C901 - a table, in the order 
     if route.needs is Needs.VERIFIER:
         yield REFUSALS[Reason.NO_VERIFIER]
         yield REFUSALS[Reason.UNKNOWN_VERIFIER]
+    elif route.needs is Needs.PERHAPS_SESSION:
+        yield REFUSALS[Reason.AMBIGUOUS]
+        yield REFUSALS[Reason.REVOKED]
+        yield REFUSALS[Reason.PASSWORD_NEEDED]
     elif route.needs is not Needs.NOTHING:
         yield REFUSALS[Reason.NO_CARRIER]
         yield REFUSALS[Reason.AMBIGUOUS]
@@ -185,7 +207,7 @@ def _rows(route: Route) -> Iterator[Row]:  # noqa: C901 - a table, in the order 
         yield REFUSALS[Reason.OVERLOADED]
     if route.needs is Needs.COOKIE or route.does is answers.step_up:
         yield problem.COOKIE_REQUIRED
-    if route.method not in SAFE_METHODS and (route.sets_cookie or route.needs is not Needs.NOTHING):
+    if route.method not in SAFE_METHODS and (route.sets_cookie or route.guarded or route.needs is not Needs.NOTHING):
         yield REFUSALS[Reason.CROSS_SITE]
     if route.place is Place.PROOF:
         yield REFUSALS[Reason.BAD_CREDENTIALS]
@@ -200,7 +222,14 @@ def _rows(route: Route) -> Iterator[Row]:  # noqa: C901 - a table, in the order 
         yield problem.NOT_FOUND
     if route.does is answers.register:
         yield problem.TAKEN
-    if route.does in (answers.register, answers.change_password):
+        yield REFUSALS[Reason.REGISTRATION_CLOSED]
+    if route.does is answers.login:
+        yield REFUSALS[Reason.EMAIL_NOT_VERIFIED]
+    if route.writes:
+        yield REFUSALS[Reason.MAIL_NOT_CONFIGURED]
+    if route.again or route.does is answers.accept_invitation:
+        yield REFUSALS[Reason.VOID]
+    if route.does in _SETS_PASSWORD:
         yield problem.WEAK_PASSWORD
 
 
@@ -211,4 +240,4 @@ def _example(row: Row) -> dict[str, Any]:
         "status": row.status,
         "code": row.code,
         "detail": row.sentence,
-    }
+    } | ({"next": steps_out(row.next)} if row.next else {})

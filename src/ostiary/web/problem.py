@@ -25,7 +25,9 @@ import msgspec
 from ostiary.core.decision import Reason
 from ostiary.errors import Barred, Invalid, OstiaryError, Overloaded, Refused, Taken, Throttled, WeakPassword
 from ostiary.languages import ENGLISH, Language
+from ostiary.web import steps
 from ostiary.web.http import Header, Response
+from ostiary.web.steps import Step, StepOut, steps_out
 
 log = logging.getLogger("ostiary.web")
 
@@ -57,14 +59,19 @@ class Row:
     status: int
     code: str
     sentence: str
+    next: tuple[Step, ...] = ()
+    """What the client can do about it."""
 
 
-_NO_CARRIER = Row(401, "unauthenticated", "Log in first.")
+_NO_CARRIER = Row(401, "unauthenticated", "Log in first.", (steps.LOGIN,))
 _PROVE_ANEW = Row(
-    401, "insufficient_user_authentication", "This needs a more recent or a stronger login. Prove yourself again."
+    401,
+    "insufficient_user_authentication",
+    "This needs a more recent or a stronger login. Prove yourself again.",
+    (steps.STEP_UP,),
 )
-_OVER = Row(401, "invalid_token", "This session is over. Log in again.")
-INVALID_GRANT = Row(401, "invalid_grant", "This refresh token is no longer good. Log in again.")
+_OVER = Row(401, "invalid_token", "This session is over. Log in again.", (steps.LOGIN,))
+INVALID_GRANT = Row(401, "invalid_grant", "This refresh token is no longer good. Log in again.", (steps.LOGIN,))
 _AMBIGUOUS = Row(400, "invalid_request", "The request carries more than one session.")
 _NO_VERIFIER = Row(401, "verifier_required", "Send a verifier's key: `Authorization: Bearer osv1...`.")
 _UNKNOWN_VERIFIER = Row(401, "invalid_verifier", "This is not the key of a verifier, or that was removed.")
@@ -96,6 +103,25 @@ TABLE: dict[Reason, Row] = {
     Reason.NOT_FRESH: _PROVE_ANEW,
     Reason.NOT_STRONG: _PROVE_ANEW,
     Reason.FORBIDDEN: Row(403, "insufficient_scope", "You may not do this."),
+    Reason.VOID: Row(422, "void", "This link or code is no longer good, or never was. Ask for another letter."),
+    Reason.EMAIL_NOT_VERIFIED: Row(
+        403,
+        "email_not_verified",
+        "Prove your e-mail address first: open the link in our letter, or type its code.",
+        (steps.VERIFY_EMAIL, steps.SEND_VERIFICATION),
+    ),
+    Reason.PASSWORD_NEEDED: Row(
+        403,
+        "password_needed",
+        "Show that this account is yours: sign in to it, or send its password as well.",
+        (steps.LOGIN,),
+    ),
+    Reason.REGISTRATION_CLOSED: Row(
+        403, "registration_closed", "Accounts are by invitation here.", (steps.ACCEPT_INVITATION,)
+    ),
+    Reason.MAIL_NOT_CONFIGURED: Row(
+        403, "mail_not_configured", "This service sends no mail. Ask who runs it: they can do this for you."
+    ),
     Reason.CROSS_SITE: Row(
         403, "cross_site", "This request came from another site, or did not show the session's token."
     ),
@@ -115,7 +141,7 @@ INVALID_EVENT_ID = Row(
 COOKIE_REQUIRED = Row(403, "cookie_required", "Only a session that is held by a cookie can do this, with that cookie.")
 NOT_FOUND = Row(404, "not_found", "There is nothing here.")
 METHOD_NOT_ALLOWED = Row(405, "method_not_allowed", "This address does not take this method.")
-TAKEN = Row(409, "taken", "It belongs to somebody already.")
+TAKEN = Row(409, "taken", "It belongs to somebody already.", (steps.LOGIN, steps.FORGOT_PASSWORD))
 TOO_LARGE = Row(413, "too_large", "The body is too large.")
 UNSUPPORTED_MEDIA_TYPE = Row(415, "unsupported_media_type", "Send application/json.")
 INVALID = Row(422, "invalid", "Something that was sent cannot be used.")
@@ -162,6 +188,8 @@ class FieldErrorOut(msgspec.Struct, frozen=True):
 class ProblemOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Problem details (RFC 9457). `code` is stable, `errors` names fields, `id` finds an internal error in the log.
 
+    `next` are the steps that lead on from here, if there are any: any one of them.
+
     `title` is the phrase of the status line; `detail` is in the language that the client asks for.
     """
 
@@ -171,6 +199,7 @@ class ProblemOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     detail: str
     errors: tuple[FieldErrorOut, ...] = ()
+    next: tuple[StepOut, ...] = ()
     id: str = ""
 
 
@@ -183,9 +212,11 @@ class Problem(Exception):
         *,
         errors: tuple[FieldError, ...] = (),
         headers: tuple[Header, ...] = (),
+        then: tuple[Step, ...] = (),
         id: str = "",  # noqa: A002 - the member's name in the answer
     ) -> None:
         super().__init__(row.code)
+        self.next = then or row.next
         self.row = row
         self.errors = errors
         self.headers = headers
@@ -202,6 +233,7 @@ class Problem(Exception):
                 code=row.code,
                 detail=language.text(row.sentence),
                 errors=tuple(FieldErrorOut(error.field, error.said(language)) for error in self.errors),
+                next=steps_out(self.next),
                 id=self.id,
             )
         )
@@ -218,13 +250,18 @@ class Problem(Exception):
         )
 
 
-def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
-    """Say what a client may read of an error. Without a place, what was not barred by the guard is met at a proof."""
+def of(error: OstiaryError, *, at: Place | None = None, again: tuple[Step, ...] = ()) -> Problem:
+    """Say what a client may read of an error. Without a place, what was not barred by the guard is met at a proof.
+
+    `again` is where another letter is asked for, if that is what is wrong.
+    """
     match error:
         case Throttled(retry_after=seconds):
             return Problem(TABLE[Reason.THROTTLED], headers=(_retry_after(seconds),))
         case Barred(reason=reason, within=within, aal=aal):
             return refusal(reason, at=at or Place.CARRIER, within=within, aal=aal)
+        case Refused(reason=Reason.VOID):
+            return Problem(TABLE[Reason.VOID], then=again)
         case Refused(reason=reason):
             return refusal(reason, at=at or Place.PROOF)
         case Overloaded(retry_after=seconds):

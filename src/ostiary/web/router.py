@@ -41,7 +41,7 @@ from ostiary.web.openapi import document
 from ostiary.web.pages.router import Pages
 from ostiary.web.problem import SECURITY_HEADERS, FieldError, Problem
 
-_SESSIONS = (Needs.SESSION, Needs.COOKIE)
+_SESSIONS = (Needs.SESSION, Needs.COOKIE, Needs.PERHAPS_SESSION)
 
 _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 
@@ -107,7 +107,8 @@ class Router:
             response = problem.on_record(error, _name(route)).response(_language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
-            response = problem.of(error, at=place).response(_language(request))
+            again = () if route is None else route.again
+            response = problem.of(error, at=place, again=again).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
             response = problem.on_record(error, _name(route)).response(_language(request))
         shared = share(request, [each.method for each in methods.values() if _is_for_pages(each)], site)
@@ -135,7 +136,9 @@ class Router:
         if route.part is Part.AUTH and not self._auth.started:
             raise Unavailable("not started, or stopped")
         query = _read_query(request.query, route.query)
-        if route.sets_cookie and not self._auth.guard.is_meant(request.headers, request.method, None):
+        if (route.sets_cookie or route.guarded) and not self._auth.guard.is_meant(
+            request.headers, request.method, None
+        ):
             raise Barred(Reason.CROSS_SITE)
         caller = await self._caller(route, request) if route.needs in _SESSIONS else None
         verifier = await self._verifier(request) if route.needs is Needs.VERIFIER else None
@@ -157,9 +160,11 @@ class Router:
         )
         return _response(route, answer)
 
-    async def _caller(self, route: Route, request: Request) -> Principal:
+    async def _caller(self, route: Route, request: Request) -> Principal | None:
         answer = await self._auth.authenticate(request.headers, request.method)
         if isinstance(answer, Denied):
+            if answer.reason is Reason.NO_CARRIER and route.needs is Needs.PERHAPS_SESSION:
+                return None
             refused = problem.refusal(answer.reason)
             if route.forgets and refused.row.status == 401 and request.header(b"cookie") is not None:
                 refused.headers = (*refused.headers, clear_cookie(self._auth.site))
@@ -244,7 +249,7 @@ def _response(route: Route, answer: Answer) -> Response:
             stream = content
     media = () if content is None else ((b"content-type", route.media.encode()),)
     return Response(
-        status=route.status,
+        status=answer.status or route.status,
         headers=(*media, (b"cache-control", route.cache.encode()), *SECURITY_HEADERS, *answer.headers),
         body=body,
         stream=stream,

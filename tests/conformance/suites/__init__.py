@@ -19,6 +19,7 @@ from tests.conformance.suites.beside import ChallengesBesideSuite, CountersBesid
 from tests.conformance.suites.cancellation import CancellationSuite
 from tests.conformance.suites.changed import ChangedSuite
 from tests.conformance.suites.feed import DocumentsSuite, FeedSuite
+from tests.conformance.suites.outbox import OutboxSuite
 from tests.conformance.suites.records import ChallengesSuite, CountersSuite, EventsSuite, KeysSuite, VerifiersSuite
 from tests.conformance.suites.sessions import SessionsSuite
 from tests.conformance.suites.transactions import TransactionsSuite
@@ -37,6 +38,7 @@ __all__ = [
     "FeedSuite",
     "IdentifiersSuite",
     "KeysSuite",
+    "OutboxSuite",
     "SessionsSuite",
     "TransactionsBesideSuite",
     "TransactionsSuite",

@@ -157,6 +157,30 @@ class IdentifiersSuite:
         assert stored is not None
         assert stored.user_id == f"u{won.index(True)}"
 
+    async def test_removed(self, store: Store) -> None:
+        """What is removed is free for another user, once; and nobody removes what is not theirs."""
+        await ada(store)
+        await written(store, lambda tx: tx.users.add(given.user("eve")))
+        address, other = given.identifier(), given.identifier("ada@example.org")
+        await written(store, lambda tx: tx.identifiers.add(address))
+        await written(store, lambda tx: tx.identifiers.add(other))
+
+        assert not await written(store, lambda tx: tx.identifiers.remove(replace(address, user_id="eve")))
+        assert not await written(store, lambda tx: tx.identifiers.remove(replace(address, kind="username")))
+        assert await written(store, lambda tx: tx.identifiers.remove(address))
+        assert not await written(store, lambda tx: tx.identifiers.remove(address))
+        assert await read(store, lambda tx: tx.identifiers.of("ada")) == [other]
+        assert await written(store, lambda tx: tx.identifiers.add(replace(address, user_id="eve")))
+
+    async def test_parallel_removes(self, store: Store) -> None:
+        """Of fifty parallel removes of one value exactly one is told that it did it."""
+        await ada(store)
+        await written(store, lambda tx: tx.identifiers.add(given.identifier()))
+
+        removed = await race(store, range(MANY), lambda tx, _: tx.identifiers.remove(given.identifier()))
+
+        assert removed.count(True) == 1
+
     async def test_look_alikes(self, store: Store) -> None:
         """The store compares exactly: case, accents, width and spaces are the canonical form's business."""
         await ada(store)

@@ -12,7 +12,7 @@ from ostiary.core.policy import Algorithm
 from ostiary.core.session import Carrier, Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import Challenge, KeyRecord, Store, Transaction, VerifierRecord
+from ostiary.ports import Challenge, KeyRecord, LetterRecord, Store, Transaction, VerifierRecord
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 """A moment that a store of seconds or milliseconds would not keep."""
@@ -111,6 +111,12 @@ def challenge(digest: str = "digest", **more: Any) -> Challenge:
     return Challenge(**fields | more)
 
 
+def letter(id: str = "l1", **more: Any) -> LetterRecord:  # noqa: A002 - a record's own word
+    """Return a letter that is due."""
+    fields: dict[str, Any] = {"id": id, "sealed": b"\x00\xff sealed", "created_at": NOW, "due_at": NOW}
+    return LetterRecord(**fields | more)
+
+
 def verifier(name: str = "orders", **more: Any) -> VerifierRecord:
     """Return a service that may follow the feed."""
     fields: dict[str, Any] = {"id": f"id of {name}", "name": name, "digest": b"\x00\xff", "created_at": NOW}
@@ -130,6 +136,13 @@ async def put(tx: Transaction, key: str, counter: Counter) -> None:
 async def taken(store: Store, digest: str = "digest", *, purpose: str = "email") -> Challenge | None:
     """Take a challenge in a transaction of its own."""
     return await written(store, lambda tx: tx.challenges.take(purpose=purpose, digest=digest, now=NOW))
+
+
+async def seen(
+    store: Store, digest: str = "digest", *, purpose: str = "email", now: datetime = NOW
+) -> Challenge | None:
+    """Look at a challenge in a transaction of its own."""
+    return await read(store, lambda tx: tx.challenges.get(purpose=purpose, digest=digest, now=now))
 
 
 async def written(store: Store, work: Callable[[Transaction], Awaitable[Result]]) -> Result:

@@ -98,6 +98,19 @@ class ChallengesSuite:
 
         assert [take for take in takes if take is not None] == [given.challenge()]
 
+    async def test_looked_at(self, store: Store) -> None:
+        """Who looks at a challenge sees it as it was added and leaves it there; until its time, and for its purpose."""
+        await written(store, lambda tx: tx.challenges.add(given.challenge()))
+        ends = given.challenge().expires_at
+
+        for now in (NOW, NOW):
+            assert await given.seen(store, now=now) == given.challenge()
+        assert await given.seen(store, now=ends) is None
+        assert await given.seen(store, purpose="reset") is None
+        assert await given.seen(store, "digest2") is None
+        assert await given.taken(store) == given.challenge()
+        assert await given.seen(store) is None
+
     async def test_another_purpose(self, store: Store) -> None:
         """A take for one purpose neither gets nor ends what was made for another with the same secret."""
         other = given.challenge(purpose="reset")

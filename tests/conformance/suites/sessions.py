@@ -45,6 +45,24 @@ class SessionsSuite:
             assert await tx.sessions.get("nothing") is None
             assert await tx.sessions.get("") is None
 
+    @pytest.mark.parametrize(
+        ("device", "expected"),
+        [
+            (Device(name="phone", user_agent="another"), True),
+            (Device(name="another", user_agent="Mozilla/5.0"), True),
+            (Device(name="another", user_agent="another", ip="192.0.2.1"), False),
+            (Device(name="Phone", user_agent="mozilla/5.0"), False),
+        ],
+    )
+    async def test_known_device(self, store: Store, device: Device, expected: bool) -> None:
+        """A device is known by its name or its user agent, of a session dead or alive, and by nothing else."""
+        held = Device(name="phone", user_agent="Mozilla/5.0", ip="192.0.2.1")
+        await stored(store, given.session("dead", device=held, revoked_at=NOW, revoked_for=Reason.REVOKED))
+
+        assert await read(store, lambda tx: tx.sessions.known("ada", device)) is expected
+        assert not await read(store, lambda tx: tx.sessions.known("eve", held))
+        assert not await read(store, lambda tx: tx.sessions.known("", held))
+
     async def test_of_nobody(self, store: Store) -> None:
         """There is no session of a user that is not there."""
         with pytest.raises(ValueError, match=r"."):

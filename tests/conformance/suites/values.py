@@ -1,6 +1,7 @@
 """Odd values come back exactly as they were given."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -43,7 +44,7 @@ class ValuesSuite:
     @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
     async def test_text(self, store: Store, text: str) -> None:
         """Every text of every record comes back as it was, is found by itself, and does nothing else."""
-        user = given.user(text, name=text, roles=(text, "", text))
+        user = given.user(text, name=text, roles=(text, "", text), language=text)
         identifier = given.identifier(text, kind=text, typed=text, user_id=text)
         credential = given.credential(text, user_id=text, kind=text, secret=text)
         device = Device(name=text, user_agent=text, ip=text)
@@ -51,6 +52,7 @@ class ValuesSuite:
         document = StoredDocument(name=text, version=1, body=text)
         counter = Counter(count=1, at=given.NOW)
         key = given.key(text, sealed=text.encode())
+        letter = given.letter(text)
         event = given.event(user_id=text, session_id=text, actor=text, ip=text, detail={text: text})
         async with store.write() as tx:
             await tx.users.add(user)
@@ -61,8 +63,11 @@ class ValuesSuite:
             await tx.documents.add(document)
             await given.put(tx, text, counter)
             await tx.keys.add(key)
+            await tx.outbox.add(letter)
             await tx.events.add(event)
 
+        claimed = await written(store, lambda tx: tx.outbox.claim(now=given.NOW, until=given.NOW))
+        assert claimed == replace(letter, tries=1)
         async with store.read() as tx:
             assert await tx.users.get(text) == user
             assert await tx.users.page(after="", limit=10) == [user]

@@ -24,6 +24,7 @@ from ostiary.stores.memory._tables import (
     Feed,
     Identifiers,
     Keys,
+    Outbox,
     Sessions,
     Users,
     Verifiers,
@@ -115,6 +116,7 @@ class MemoryTransaction:
         self.documents: ports.Documents = Documents(state)
         self.counters: ports.Counters = Counters(state)
         self.challenges: ports.Challenges = Challenges(state)
+        self.outbox: ports.Outbox = Outbox(state)
         self.keys: ports.Keys = Keys(state)
         self.verifiers: ports.Verifiers = Verifiers(state)
         self.events: ports.Events = Events(state)

@@ -9,7 +9,7 @@ from ostiary.core.floor import Entry, Head
 from ostiary.core.session import Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import Challenge, KeyRecord, StoredDocument, VerifierRecord
+from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, VerifierRecord
 
 FEED: Final = "feed"
 """The key of the only head there is."""
@@ -80,6 +80,7 @@ class State:
     documents: Table[str, StoredDocument] = field(default_factory=Table[str, StoredDocument])
     counters: Table[str, Counter] = field(default_factory=Table[str, Counter])
     challenges: Table[tuple[str, str], Challenge] = field(default_factory=Table[tuple[str, str], Challenge])
+    outbox: Table[str, LetterRecord] = field(default_factory=Table[str, LetterRecord])
     verifiers: Table[str, VerifierRecord] = field(default_factory=Table[str, VerifierRecord])
     keys: Table[str, KeyRecord] = field(default_factory=Table[str, KeyRecord])
     events: Table[int, Event] = field(default_factory=Table[int, Event])

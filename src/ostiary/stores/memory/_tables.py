@@ -7,10 +7,10 @@ from operator import attrgetter
 
 from ostiary.core.events import Event
 from ostiary.core.floor import Batch, Document, Entry, Floor, Head, Snapshot
-from ostiary.core.session import COMPARED, Session
+from ostiary.core.session import COMPARED, Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import Challenge, KeyRecord, StoredDocument, VerifierRecord
+from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, VerifierRecord
 from ostiary.stores.memory._state import FEED, State
 
 
@@ -61,6 +61,14 @@ class Identifiers:
         found = self._state.identifiers.where(lambda identifier: identifier.user_id == user_id)
         return sorted(found, key=lambda identifier: (identifier.kind, identifier.value))
 
+    async def remove(self, identifier: Identifier) -> bool:
+        key = (identifier.kind, identifier.value)
+        stored = self._state.identifiers.get(key)
+        if stored is None or stored.user_id != identifier.user_id:
+            return False
+        self._state.identifiers.drop(key)
+        return True
+
 
 class Credentials:
     def __init__(self, state: State) -> None:
@@ -110,6 +118,13 @@ class Sessions:
             return []
         found = self._state.sessions.where(lambda each: each.user_id == user_id and each.revoked_at is None)
         return sorted(found, key=lambda session: (session.created_at, session.id))
+
+    async def known(self, user_id: str, device: Device) -> bool:
+        def alike(session: Session) -> bool:
+            same = device.name == session.device.name or device.user_agent == session.device.user_agent
+            return session.user_id == user_id and same
+
+        return bool(self._state.sessions.where(alike))
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
         for sid, at in moments.items():
@@ -205,15 +220,48 @@ class Challenges:
     async def add(self, challenge: Challenge) -> None:
         self._state.challenges.add((challenge.purpose, challenge.digest), challenge)
 
-    async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+    async def get(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
         found = self._state.challenges.get((purpose, digest))
-        if found is None or found.expires_at <= now:
-            return None
-        self._state.challenges.drop((purpose, digest))
+        return None if found is None or found.expires_at <= now else found
+
+    async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        found = await self.get(purpose=purpose, digest=digest, now=now)
+        if found is not None:
+            self._state.challenges.drop((purpose, digest))
         return found
 
     async def purge(self, *, expired_before: datetime, limit: int) -> int:
         return self._state.challenges.remove(lambda each: each.expires_at < expired_before, limit=limit)
+
+
+class Outbox:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, letter: LetterRecord) -> None:
+        self._state.outbox.add(letter.id, letter)
+
+    async def first(self) -> datetime | None:
+        return min((letter.due_at for letter in self._state.outbox.rows.values()), default=None)
+
+    async def claim(self, *, now: datetime, until: datetime) -> LetterRecord | None:
+        due = self._state.outbox.where(lambda letter: letter.due_at <= now)
+        if not due:
+            return None
+        first = min(due, key=lambda letter: (letter.due_at, letter.id))
+        claimed = replace(first, due_at=until, tries=first.tries + 1)
+        self._state.outbox.put(first.id, claimed)
+        return claimed
+
+    async def again(self, letter: LetterRecord, *, at: datetime) -> bool:
+        stored = self._state.outbox.get(letter.id)
+        if stored is None or stored.tries != letter.tries:
+            return False
+        self._state.outbox.put(letter.id, replace(stored, due_at=at))
+        return True
+
+    async def done(self, letter_id: str) -> bool:
+        return self._state.outbox.remove(lambda letter: letter.id == letter_id) > 0
 
 
 class Verifiers:

@@ -46,6 +46,9 @@ class Challenges:
     async def add(self, challenge: Challenge) -> None:
         await self._link.count(_CHALLENGE_ADD, **columns(challenge))
 
+    async def get(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        return await self._link.row(Challenge, _CHALLENGE_GET, the_purpose=purpose, the_digest=digest, now=now)
+
     async def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
         return await self._link.row(Challenge, _CHALLENGE_TAKE, the_purpose=purpose, the_digest=digest, now=now)
 
@@ -119,15 +122,13 @@ _COUNTERS_PURGE = delete(counters).where(
 )
 
 _CHALLENGE_ADD = insert(challenges)
-_CHALLENGE_TAKE = (
-    delete(challenges)
-    .where(
-        challenges.c.purpose == bindparam("the_purpose"),
-        challenges.c.digest == bindparam("the_digest"),
-        challenges.c.expires_at > bindparam("now"),
-    )
-    .returning(challenges)
+_NAMED = (
+    challenges.c.purpose == bindparam("the_purpose"),
+    challenges.c.digest == bindparam("the_digest"),
+    challenges.c.expires_at > bindparam("now"),
 )
+_CHALLENGE_GET = select(challenges).where(*_NAMED)
+_CHALLENGE_TAKE = delete(challenges).where(*_NAMED).returning(challenges)
 _CHALLENGES_PURGE = delete(challenges).where(
     tuple_(challenges.c.purpose, challenges.c.digest).in_(
         select(challenges.c.purpose, challenges.c.digest)

@@ -32,6 +32,10 @@ class Sessions:
         await self._link.hold(HOLD_USER, user_id=user_id)
         return await self._link.rows(_session, _OF, owner=user_id)
 
+    async def known(self, user_id: str, device: Device) -> bool:
+        found = await self._link.row(_sid, _KNOWN, owner=user_id, name=device.name, agent=device.user_agent)
+        return found is not None
+
     async def seen(self, moments: Mapping[str, datetime]) -> None:
         # In the order of the ids, as every transaction that changes several sessions: so nobody waits in a circle.
         await self._link.many(_SEEN, [{"sid": sid, "at": at} for sid, at in sorted(moments.items())])
@@ -48,6 +52,10 @@ def _flat(session: Session) -> Row:
 
 def _session(*, device_name: str, user_agent: str, ip: str, **fields: Any) -> Session:  # noqa: ANN401 - all other columns
     return Session(device=Device(name=device_name, user_agent=user_agent, ip=ip), **fields)
+
+
+def _sid(*, id: str) -> str:  # noqa: A002 - the column's name
+    return id
 
 
 # ------------------------------------------------------------------------------------------------ statements
@@ -67,6 +75,14 @@ _OF = (
     select(sessions)
     .where(sessions.c.user_id == bindparam("owner"), sessions.c.revoked_at.is_(None))
     .order_by(sessions.c.created_at, sessions.c.id)
+)
+_KNOWN = (
+    select(sessions.c.id)
+    .where(
+        sessions.c.user_id == bindparam("owner"),
+        or_(sessions.c.device_name == bindparam("name"), sessions.c.user_agent == bindparam("agent")),
+    )
+    .limit(1)
 )
 _SEEN = (
     update(sessions)

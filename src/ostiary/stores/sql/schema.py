@@ -31,7 +31,7 @@ from ostiary.core.policy import Algorithm
 from ostiary.core.session import Carrier
 from ostiary.errors import Misconfigured
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest of `migrations/versions`, which makes what stands here."""
 
 VERSION_TABLE: Final = "ostiary_version"
@@ -165,6 +165,7 @@ users = Table(
     Column("created_at", Moment, nullable=False),
     Column("disabled_at", Moment),
     Column("revision", BigInteger, nullable=False),
+    Column("language", TEXT, nullable=False, server_default=""),
 )
 
 identifiers = Table(
@@ -266,6 +267,18 @@ challenges = Table(
     Column("body", TEXT, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Index(None, "expires_at"),
+)
+
+# No foreign key: a letter may go to somebody who has no account yet, and all of it is sealed.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("tries", BigInteger, nullable=False),
+    Index(None, "due_at"),
 )
 
 verifiers = Table(

@@ -12,6 +12,7 @@ from ostiary import ports
 from ostiary.core.floor import News
 from ostiary.stores.sql._accounts import Credentials, Identifiers, Users
 from ostiary.stores.sql._feed import NEWS, Documents, Feed, headed, news
+from ostiary.stores.sql._outbox import Outbox
 from ostiary.stores.sql._records import Challenges, Counters, Events, Keys, Verifiers
 from ostiary.stores.sql._sessions import Sessions
 from ostiary.stores.sql.link import Link, Record
@@ -136,6 +137,7 @@ class SqlTransaction:
         self.documents: ports.Documents = Documents(link)
         self.counters: ports.Counters = Counters(link)
         self.challenges: ports.Challenges = Challenges(link)
+        self.outbox: ports.Outbox = Outbox(link)
         self.keys: ports.Keys = Keys(link)
         self.verifiers: ports.Verifiers = Verifiers(link)
         self.events: ports.Events = Events(link)

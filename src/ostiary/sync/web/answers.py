@@ -5,23 +5,30 @@ import msgspec
 from ostiary.auth import Issued
 from ostiary.core.access import Principal
 from ostiary.core.session import Carrier
+from ostiary.core.ticket import Link
 from ostiary.errors import Unavailable
 from ostiary.sync.web.call import Call
-from ostiary.web import device, problem
+from ostiary.web import device, problem, steps
 from ostiary.web.bodies import (
+    AcceptInvitationIn,
     AccountIn,
+    AskIn,
     CallerOut,
+    ChangeEmailIn,
     ChangePasswordIn,
     DeleteAccountIn,
     EndedOut,
+    LetterOut,
     LoginIn,
     RefreshIn,
     RegisteredOut,
     RegisterIn,
     RenameIn,
+    ResetPasswordIn,
     StatusOut,
     StepUpIn,
     TokenOut,
+    VerifyEmailIn,
     activity_out,
     issued_out,
     session_out,
@@ -32,12 +39,17 @@ from ostiary.web.call import Answer
 from ostiary.web.cookies import clear_cookie, held_by_cookie
 from ostiary.web.http import Header
 from ostiary.web.problem import FieldError, Problem
+from ostiary.web.steps import Step, steps_out
 
 
 def register(call: Call) -> Answer:
-    """Make an account. With a carrier, its user is logged in at once."""
+    """Make an account. With a carrier, its user is logged in at once; unless the address must be proved first (202)."""
     body, auth = call.body(RegisterIn), call.auth
-    account = auth.accounts.register(email=body.email, password=body.password, name=body.name, ip=call.address)
+    account = auth.flows.register(
+        email=body.email, password=body.password, name=body.name, language=call.language, ip=call.address
+    )
+    if account is None:
+        return _letter(steps.VERIFY_EMAIL)
     if body.carrier is None:
         return Answer(RegisteredOut(user=user_out(account)))
     proof = auth.prove_again(account.user.id, body.password, ip=call.address)
@@ -74,10 +86,16 @@ def change_password(call: Call) -> Answer:
     return Answer()
 
 
-def rename_account(call: Call) -> Answer:
-    """Give the user another name."""
-    who = call.who
-    account = call.auth.accounts.rename(who.user_id, call.body(AccountIn).name, actor=who.user_id)
+def change_account(call: Call) -> Answer:
+    """Give the user another name, or another language."""
+    who, body, accounts = call.who, call.body(AccountIn), call.auth.accounts
+    if body.name is None and body.language is None:
+        raise Problem(problem.INVALID, errors=(FieldError("name", "Send the name, or the language."),))
+    if body.language is not None:
+        accounts.set_language(who.user_id, body.language, actor=who.user_id)
+    if body.name is not None:
+        accounts.rename(who.user_id, body.name, actor=who.user_id)
+    _, account = call.auth.session(who.session_id)
     return Answer(user_out(account))
 
 
@@ -106,6 +124,60 @@ def _enter(call: Call, issued: Issued) -> Answer:
 
 def _carried(call: Call, issued: Issued) -> Answer:
     return Answer(issued_out(issued), held_by_cookie(call.auth.site, issued))
+
+
+def forgot_password(call: Call) -> Answer:
+    """Ask for a letter with which another password is set. The answer is the same whether there is such an account."""
+    call.auth.flows.forgot(call.body(AskIn).email, language=call.language, ip=call.address)
+    return _letter(steps.RESET_PASSWORD)
+
+
+def reset_password(call: Call) -> Answer:
+    """Set another password by the link or the code of a letter. Every session of the user ends."""
+    body = call.body(ResetPasswordIn)
+    call.auth.flows.reset(body.back(), new=body.new, keep_sessions=body.keep_sessions, ip=call.address)
+    return Answer()
+
+
+def send_verification(call: Call) -> Answer:
+    """Ask for a letter that proves an address. The answer is the same whether there is such an account."""
+    call.auth.flows.send_verification(call.body(AskIn).email, language=call.language, ip=call.address)
+    return _letter(steps.VERIFY_EMAIL)
+
+
+def verify_email(call: Call) -> Answer:
+    """Prove an address by the link or the code of a letter, and by the account's session or password."""
+    body = call.body(VerifyEmailIn)
+    call.auth.flows.verify_email(body.back(), who=call.caller, password=body.password, ip=call.address)
+    return Answer()
+
+
+def change_email(call: Call) -> Answer:
+    """Ask for a letter to another address, which makes it the account's own. Until then nothing changes."""
+    auth, who, body = call.auth, call.who, call.body(ChangeEmailIn)
+    proof = auth.prove_again(who.user_id, body.password, ip=call.address)
+    auth.flows.change_email(who, proof, new=body.email, language=call.language, ip=call.address)
+    return _letter(steps.CONFIRM_EMAIL)
+
+
+def confirm_email(call: Call) -> Answer:
+    """Make another address the account's own, by the link or code of a letter and the account's session or password."""
+    body = call.body(VerifyEmailIn)
+    call.auth.flows.confirm_email(body.back(), who=call.caller, password=body.password, ip=call.address)
+    return Answer()
+
+
+def accept_invitation(call: Call) -> Answer:
+    """Make the account that somebody was invited to."""
+    body = call.body(AcceptInvitationIn)
+    account = call.auth.flows.accept_invitation(
+        Link(body.token), password=body.password, name=body.name, language=call.language, ip=call.address
+    )
+    return Answer(RegisteredOut(user=user_out(account)))
+
+
+def _letter(then: Step) -> Answer:
+    return Answer(LetterOut(next=steps_out((then,))), status=202)
 
 
 def refresh(call: Call) -> Answer:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ostiary import languages
 from ostiary.core.access import Principal
 from ostiary.core.decision import Reason
 from ostiary.core.floor import Head
@@ -54,6 +55,12 @@ class Call:
         if not isinstance(self.sent, kind):
             raise TypeError(f"the table gives this route no {kind.__name__}")
         return self.sent
+
+    @property
+    def language(self) -> str:
+        """The tag of the language that the client asks for, or nothing."""
+        header = self.request.header(b"accept-language")
+        return languages.of(header).tag if header else ""
 
     @property
     def address(self) -> str:

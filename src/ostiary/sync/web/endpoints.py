@@ -8,30 +8,37 @@ from ostiary.feed.wire import HeadOut, SnapshotOut
 from ostiary.sync.web import answers
 from ostiary.sync.web.call import Does
 from ostiary.web.bodies import (
+    AcceptInvitationIn,
     AccountIn,
     ActivityOut,
+    AskIn,
     BearerOut,
     CallerOut,
+    ChangeEmailIn,
     ChangePasswordIn,
     CookieOut,
     DeleteAccountIn,
     EndedOut,
     In,
+    LetterOut,
     LoginIn,
     RefreshIn,
     RegisteredOut,
     RegisterIn,
     RenameIn,
+    ResetPasswordIn,
     SessionOut,
     SessionsOut,
     StatusOut,
     StepUpIn,
     TokenOut,
     UserOut,
+    VerifyEmailIn,
 )
 from ostiary.web.endpoints import Needs, Part
 from ostiary.web.metrics import MEDIA_TYPE as METRICS_MEDIA_TYPE
 from ostiary.web.problem import Place
+from ostiary.web.steps import CHANGE_EMAIL, FORGOT_PASSWORD, SEND_VERIFICATION, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,8 @@ class Route:
     needs: Needs = Needs.NOTHING
     sets_cookie: bool = False
     """It may set the cookie for a caller who holds none: then it must have been meant, as if one came with it."""
+    guarded: bool = False
+    """It must have been meant by its sender too, although it needs no session: no other site may have letters sent."""
     forgets: bool = False
     """It clears the cookie also when the session is over already."""
     throttled: bool = False
@@ -54,6 +63,10 @@ class Route:
     query: tuple[str, ...] = ()
     gives: tuple[type[msgspec.Struct], ...] = ()
     """What it answers on success: one of these, or nothing."""
+    writes: bool = False
+    """It may answer 202 instead: what comes next is in a letter."""
+    again: tuple[Step, ...] = ()
+    """Where another letter is asked for, if what came back of one is void."""
     status: int = 200
     media: str = "application/json"
     cache: str = "no-store"
@@ -72,6 +85,7 @@ TABLE: tuple[Route, ...] = (
         takes=RegisterIn,
         gives=(RegisteredOut, CookieOut, BearerOut),
         status=201,
+        writes=True,
         place=Place.PROOF,
     ),
     Route(
@@ -105,9 +119,90 @@ TABLE: tuple[Route, ...] = (
         place=Place.PROOF,
     ),
     Route(
+        method="POST",
+        path="/auth/password/forgot",
+        does=answers.forgot_password,
+        guarded=True,
+        throttled=True,
+        takes=AskIn,
+        gives=(LetterOut,),
+        status=202,
+        writes=True,
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/password/reset",
+        does=answers.reset_password,
+        guarded=True,
+        throttled=True,
+        takes=ResetPasswordIn,
+        status=204,
+        again=(FORGOT_PASSWORD,),
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/email/send",
+        does=answers.send_verification,
+        guarded=True,
+        throttled=True,
+        takes=AskIn,
+        gives=(LetterOut,),
+        status=202,
+        writes=True,
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/email/verify",
+        does=answers.verify_email,
+        needs=Needs.PERHAPS_SESSION,
+        forgets=True,
+        throttled=True,
+        takes=VerifyEmailIn,
+        status=204,
+        again=(SEND_VERIFICATION,),
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/email/change",
+        does=answers.change_email,
+        needs=Needs.SESSION,
+        throttled=True,
+        takes=ChangeEmailIn,
+        gives=(LetterOut,),
+        status=202,
+        writes=True,
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/email/confirm",
+        does=answers.confirm_email,
+        needs=Needs.PERHAPS_SESSION,
+        forgets=True,
+        throttled=True,
+        takes=VerifyEmailIn,
+        status=204,
+        again=(CHANGE_EMAIL,),
+        place=Place.PROOF,
+    ),
+    Route(
+        method="POST",
+        path="/auth/invitation/accept",
+        does=answers.accept_invitation,
+        guarded=True,
+        takes=AcceptInvitationIn,
+        gives=(RegisteredOut,),
+        status=201,
+        place=Place.PROOF,
+    ),
+    Route(
         method="PATCH",
         path="/auth/account",
-        does=answers.rename_account,
+        does=answers.change_account,
         needs=Needs.SESSION,
         takes=AccountIn,
         gives=(UserOut,),

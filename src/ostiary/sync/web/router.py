@@ -30,7 +30,7 @@ from ostiary.web.endpoints import EVENT_ID, Needs, Part
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
 from ostiary.web.problem import SECURITY_HEADERS, FieldError, Problem
 
-_SESSIONS = (Needs.SESSION, Needs.COOKIE)
+_SESSIONS = (Needs.SESSION, Needs.COOKIE, Needs.PERHAPS_SESSION)
 
 _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 
@@ -96,7 +96,8 @@ class Router:
             response = problem.on_record(error, _name(route)).response(_language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
-            response = problem.of(error, at=place).response(_language(request))
+            again = () if route is None else route.again
+            response = problem.of(error, at=place, again=again).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
             response = problem.on_record(error, _name(route)).response(_language(request))
         shared = share(request, [each.method for each in methods.values() if _is_for_pages(each)], site)
@@ -124,7 +125,9 @@ class Router:
         if route.part is Part.AUTH and not self._auth.started:
             raise Unavailable("not started, or stopped")
         query = _read_query(request.query, route.query)
-        if route.sets_cookie and not self._auth.guard.is_meant(request.headers, request.method, None):
+        if (route.sets_cookie or route.guarded) and not self._auth.guard.is_meant(
+            request.headers, request.method, None
+        ):
             raise Barred(Reason.CROSS_SITE)
         caller = self._caller(route, request) if route.needs in _SESSIONS else None
         verifier = self._verifier(request) if route.needs is Needs.VERIFIER else None
@@ -146,9 +149,11 @@ class Router:
         )
         return _response(route, answer)
 
-    def _caller(self, route: Route, request: Request) -> Principal:
+    def _caller(self, route: Route, request: Request) -> Principal | None:
         answer = self._auth.authenticate(request.headers, request.method)
         if isinstance(answer, Denied):
+            if answer.reason is Reason.NO_CARRIER and route.needs is Needs.PERHAPS_SESSION:
+                return None
             refused = problem.refusal(answer.reason)
             if route.forgets and refused.row.status == 401 and request.header(b"cookie") is not None:
                 refused.headers = (*refused.headers, clear_cookie(self._auth.site))
@@ -233,7 +238,7 @@ def _response(route: Route, answer: Answer) -> Response:
             stream = content
     media = () if content is None else ((b"content-type", route.media.encode()),)
     return Response(
-        status=route.status,
+        status=answer.status or route.status,
         headers=(*media, (b"cache-control", route.cache.encode()), *SECURITY_HEADERS, *answer.headers),
         body=body,
         stream=stream,

@@ -1,13 +1,18 @@
 """What each page shows, and what its form does. The table is in `table`; what a form changed, another GET shows."""
 
+from urllib.parse import urlencode
+
 from ostiary.auth import Issued
 from ostiary.core.access import Principal
+from ostiary.core.decision import Reason
+from ostiary.core.policy import Registration
 from ostiary.core.session import Carrier
-from ostiary.errors import Invalid
+from ostiary.errors import Invalid, Refused
 from ostiary.languages import mark
 from ostiary.web import problem
 from ostiary.web.cookies import clear_cookie, held_by_cookie
 from ostiary.web.device import LONGEST_NAME, printable
+from ostiary.web.http import Header
 from ostiary.web.pages import forms, paths
 from ostiary.web.pages.visit import Shown, Visit
 from ostiary.web.problem import Problem
@@ -41,17 +46,21 @@ async def enter(visit: Visit) -> Shown:
 
 async def sign_up(visit: Visit) -> Shown:
     """The form of a new account."""
+    if visit.auth.policy.registration is Registration.CLOSED:
+        raise Refused(Reason.REGISTRATION_CLOSED)
     to = paths.own(visit.query.get("next"), otherwise=visit.at(HOME))
     return Shown(to=to) if visit.caller is not None else Shown(template="sign_up.html", values={"next": to})
 
 
 async def register(visit: Visit) -> Shown:
-    """Make an account, and log its user in."""
+    """Make an account, and log its user in; where the address must be proved first, wait for that."""
     form, auth = visit.form, visit.auth
     forms.need(form, email=mark("Write your e-mail address."), password=mark("Choose a password."))
-    account = await auth.accounts.register(
-        email=form["email"], password=form["password"], name=form["name"], ip=visit.address
+    account = await auth.flows.register(
+        email=form["email"], password=form["password"], name=form["name"], language=visit.language, ip=visit.address
     )
+    if account is None:
+        return sent(visit, "/auth/verify", form["email"])
     proof = await auth.prove_again(account.user.id, form["password"], ip=visit.address)
     device = await visit.device()
     return await _entered(
@@ -60,12 +69,22 @@ async def register(visit: Visit) -> Shown:
 
 
 async def _entered(visit: Visit, issued: Issued) -> Shown:
-    """Hand out the cookies. The session that it takes the place of is over."""
+    """Hand out the cookies, and go on to where the form says."""
+    to = paths.own(visit.form["next"], otherwise=visit.at(HOME))
+    return Shown(to=to, headers=await entered(visit, issued))
+
+
+async def entered(visit: Visit, issued: Issued) -> tuple[Header, ...]:
+    """Return the cookies of a new session. The session that it takes the place of is over."""
     old = await visit.auth.authenticate(visit.request.headers, "GET")
     if isinstance(old, Principal) and old.carrier is Carrier.COOKIE:
         await visit.auth.revoke(old.session_id, actor=old.user_id)
-    to = paths.own(visit.form["next"], otherwise=visit.at(HOME))
-    return Shown(to=to, headers=held_by_cookie(visit.auth.site, issued))
+    return held_by_cookie(visit.auth.site, issued)
+
+
+def sent(visit: Visit, page: str, email: str) -> Shown:
+    """Go on to where what a letter holds is sent back."""
+    return Shown(to=f"{visit.at(page)}?{urlencode({'email': email.strip(), 'done': 'sent'})}")
 
 
 async def leave(visit: Visit) -> Shown:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ostiary import languages
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Reason
@@ -34,6 +35,12 @@ class Visit:
         if self.caller is None:
             raise Barred(Reason.NO_CARRIER)
         return self.caller
+
+    @property
+    def language(self) -> str:
+        """The tag of the language that the browser asks for, or nothing."""
+        header = self.request.header(b"accept-language")
+        return languages.of(header).tag if header else ""
 
     @property
     def address(self) -> str:

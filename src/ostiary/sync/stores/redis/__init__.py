@@ -104,6 +104,7 @@ class BesideTransaction:
         self.documents: ports.Documents = tx.documents
         self.counters: ports.Counters = Counters(link)
         self.challenges: ports.Challenges = Challenges(link, clock=clock, seal=seal)
+        self.outbox: ports.Outbox = tx.outbox
         self.keys: ports.Keys = tx.keys
         self.verifiers: ports.Verifiers = tx.verifiers
         self.events: ports.Events = tx.events

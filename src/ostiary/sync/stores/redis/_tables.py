@@ -89,13 +89,18 @@ class Challenges:
         if not self._link.change("SET", key, value, "NX", "PX", left // timedelta(milliseconds=1)):
             raise ValueError("there is such a challenge already")
 
+    def get(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
+        """Return the challenge, which stays. One that was forged is none."""
+        found = self._link.ask("GET", self._key(purpose, digest))
+        return None if found is None or found[:20] <= _digits(now) else self._open(purpose, digest, found)
+
     def take(self, *, purpose: str, digest: str, now: datetime) -> Challenge | None:
         """Return the challenge and end it, in one script. One that was forged is none."""
-        key = self._key(purpose, digest)
-        found = self._link.change("EVAL", _TAKE, 1, key, _digits(now))
-        if found is None:
-            return None
-        end = found[:20]
+        found = self._link.change("EVAL", _TAKE, 1, self._key(purpose, digest), _digits(now))
+        return None if found is None else self._open(purpose, digest, found)
+
+    def _open(self, purpose: str, digest: str, found: bytes) -> Challenge | None:
+        key, end = self._key(purpose, digest), found[:20]
         body = self._seal.open(found[20:], key=key + end)
         if body is None:
             log.warning("a challenge in Redis is not ours, or sealed by another key file; it is refused")

@@ -47,6 +47,10 @@ class Identifiers:
             return []
         return self._link.rows(Identifier, _IDENTIFIERS_OF, owner=user_id)
 
+    def remove(self, identifier: Identifier) -> bool:
+        named = {"the_kind": identifier.kind, "the_value": identifier.value, "owner": identifier.user_id}
+        return self._link.count(_IDENTIFIER_REMOVE, **named) == 1
+
 
 class Credentials:
     def __init__(self, link: Link) -> None:
@@ -89,6 +93,11 @@ _IDENTIFIERS_OF = (
     select(identifiers)
     .where(identifiers.c.user_id == bindparam("owner"))
     .order_by(identifiers.c.kind, identifiers.c.value)
+)
+_IDENTIFIER_REMOVE = delete(identifiers).where(
+    identifiers.c.kind == bindparam("the_kind"),
+    identifiers.c.value == bindparam("the_value"),
+    identifiers.c.user_id == bindparam("owner"),
 )
 
 _CREDENTIAL_ADD = insert(credentials)

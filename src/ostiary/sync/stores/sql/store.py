@@ -17,6 +17,7 @@ from ostiary.sync import threads as asyncio
 from ostiary.sync.sqlite import Sqlite
 from ostiary.sync.stores.sql._accounts import Credentials, Identifiers, Users
 from ostiary.sync.stores.sql._feed import Documents, Feed
+from ostiary.sync.stores.sql._outbox import Outbox
 from ostiary.sync.stores.sql._records import Challenges, Counters, Events, Keys, Verifiers
 from ostiary.sync.stores.sql._sessions import Sessions
 from ostiary.sync.stores.sql.link import Link
@@ -136,6 +137,7 @@ class SqlTransaction:
         self.documents: ports.Documents = Documents(link)
         self.counters: ports.Counters = Counters(link)
         self.challenges: ports.Challenges = Challenges(link)
+        self.outbox: ports.Outbox = Outbox(link)
         self.keys: ports.Keys = Keys(link)
         self.verifiers: ports.Verifiers = Verifiers(link)
         self.events: ports.Events = Events(link)

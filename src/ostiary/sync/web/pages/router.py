@@ -8,6 +8,7 @@ from ostiary import languages
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.mount import Mount
+from ostiary.core.policy import Registration
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
 from ostiary.languages import Language
@@ -141,12 +142,13 @@ class Pages:
         """Show the page of a form again, with what was wrong, and with what was typed but no password."""
         if page.show is None:
             raise refused
-        query = {"next": visit.form["next"]} if "next" in visit.form else {}
+        query = {name: visit.form[name] for name in page.query if visit.form.get(name)}
         asked = replace(visit, query=query, caller=visit.caller if page.needs_session else None)
         shown = page.show(asked)
         errors = {error.field: error.said(_language(visit.request)) for error in refused.errors}
-        typed = {name: value for name, value in visit.form.items() if name not in ("password", "new")}
+        typed = {name: value for name, value in visit.form.items() if name not in ("password", "new", "token")}
         values = {**shown.values, "errors": errors, "sentence": refused.row.sentence, "typed": typed}
+        values["problem"] = refused.row.code
         kept = tuple(header for header in refused.headers if header[0] == b"retry-after")
         return self._render(
             replace(shown, values=values, headers=kept), visit, visit.request, status=refused.row.status
@@ -170,6 +172,9 @@ class Pages:
             "csrf": visit.token if visit is not None else "",
             "path": visit.request.path if visit is not None else "",
             "done": visit.query.get("done", "") if visit is not None else "",
+            "has_mail": self._auth.flows.has_mail,
+            "is_open": self._auth.policy.registration is not Registration.CLOSED,
+            "problem": "",
             "errors": {},
             "sentence": "",
             "typed": {},

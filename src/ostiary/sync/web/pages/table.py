@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ostiary.sync.web.pages import answers
+from ostiary.sync.web.pages import answers, letters
 from ostiary.sync.web.pages.visit import Visit
 from ostiary.web.pages.visit import Shown
 
@@ -24,6 +24,9 @@ class Page:
     """It is shown by the stand-alone service only."""
 
 
+_LETTER = ("token", "email", "code")
+"""What a form sends of a letter: what its link holds, or the address that it went to and its code."""
+
 PAGES: tuple[Page, ...] = (
     Page(path="/", show=answers.index, service=True),
     Page(
@@ -40,12 +43,48 @@ PAGES: tuple[Page, ...] = (
         fields=("email", "password", "name", "next"),
         query=("next",),
     ),
+    Page(path="/auth/forgot", show=letters.forgot, take=letters.ask_reset, fields=("email",)),
+    Page(
+        path="/auth/reset",
+        show=letters.reset,
+        take=letters.set_password,
+        fields=(*_LETTER, "new"),
+        query=("done", "token", "email"),
+    ),
+    Page(
+        path="/auth/verify",
+        show=letters.verify,
+        take=letters.prove_address,
+        fields=(*_LETTER, "password", "do"),
+        query=("done", "token", "email"),
+    ),
+    Page(
+        path="/auth/confirm-email",
+        show=letters.confirm,
+        take=letters.take_address,
+        fields=(*_LETTER, "password"),
+        query=("done", "token", "email"),
+    ),
+    Page(
+        path="/auth/invitation",
+        show=letters.invitation,
+        take=letters.accept,
+        fields=("token", "name", "password"),
+        query=("token",),
+    ),
     Page(path="/auth/sign-out", show=None, take=answers.leave, needs_session=True),
     Page(
         path="/auth/account",
         show=answers.account,
         take=answers.change_password,
         fields=("password", "new"),
+        needs_session=True,
+    ),
+    Page(
+        path="/auth/account/email",
+        show=letters.change_address,
+        take=letters.ask_change,
+        fields=("do", "email", "password"),
         needs_session=True,
     ),
     Page(
