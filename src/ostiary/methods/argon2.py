@@ -22,6 +22,7 @@ from argon2.exceptions import HashingError, InvalidHashError, VerificationError,
 
 from ostiary.core.policy import PasswordPolicy
 from ostiary.errors import Misconfigured, Overloaded, Unavailable
+from ostiary.methods.inherited import check_of, unkeyed
 from ostiary.system import processors
 
 _T = TypeVar("_T")
@@ -160,6 +161,10 @@ class Hasher:
             raise Unavailable(f"argon2: {error}") from None
 
     def _verify(self, stored: str, secret: bytes) -> bool:
+        stored, secret = unkeyed(stored, secret)
+        inherited = check_of(stored)
+        if inherited is not None:
+            return inherited(secret)
         if _readable(stored):
             # What looks readable may still be damaged inside. Argon2 notices before it has spent anything.
             with suppress(VerificationError):
