@@ -10,8 +10,8 @@ from typing import Any
 
 import argon2
 import pytest
-from django.conf import settings
-from django.contrib.auth import hashers
+from django.conf import settings  # type: ignore[import-untyped]
+from django.contrib.auth import hashers  # type: ignore[import-untyped]
 from passlib import hash as schemes
 from werkzeug.security import generate_password_hash
 
