@@ -106,8 +106,8 @@ class StoredDocument:
 class Users(Protocol):
     """Accounts."""
 
-    async def add(self, user: User) -> None:
-        """Add a new user."""
+    async def add(self, *users: User) -> None:
+        """Add new users."""
         ...
 
     async def get(self, user_id: str) -> User | None:
@@ -146,8 +146,8 @@ class Identifiers(Protocol):
 class Credentials(Protocol):
     """What proves a user."""
 
-    async def add(self, credential: Credential) -> None:
-        """Add a new credential."""
+    async def add(self, *credentials: Credential) -> None:
+        """Add new credentials."""
         ...
 
     async def get(self, credential_id: str) -> Credential | None:
@@ -456,6 +456,10 @@ class PasswordMethod(Protocol):
 
     async def replaced(self, old: Credential, password: str, *, now: datetime, words: Sequence[str]) -> Credential:
         """Make the next version of a credential from another password. Raises `WeakPassword`."""
+        ...
+
+    def reads(self, secret: str) -> bool:
+        """Say whether this is a hash that a password can be compared with, made here or elsewhere."""
         ...
 
     def open(self) -> None:

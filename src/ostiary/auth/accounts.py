@@ -47,10 +47,10 @@ class Accounts:
         value = canonical_email(email)
         if value is None:
             raise Invalid("email", "this is not an e-mail address")
-        name = _clean_name(name)
+        name = clean_name(name)
         await self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip)})
         now = self.clock.now()
-        user = User(id=self._id(), name=name, roles=_clean_roles(roles), created_at=now)
+        user = User(id=self._id(), name=name, roles=clean_roles(roles), created_at=now)
         identifier = Identifier(kind="email", value=value, typed=email.strip(), user_id=user.id)
         credential = await self.password.credential(
             user.id, password, credential_id=self._id(), now=now, words=_words(name, [identifier])
@@ -163,7 +163,7 @@ class Accounts:
 
     async def set_roles(self, user_id: str, roles: Iterable[str], *, actor: str) -> User:
         """Give a user these roles and no others. Every guard knows within the feed's delay; nobody is logged out."""
-        names = _clean_roles(roles)
+        names = clean_roles(roles)
         async with self.works.begin() as work:
             user = await _user(work, user_id)
             if user.roles == names:
@@ -217,14 +217,16 @@ async def _put_credential(work: Work, old: Credential | None, new: Credential) -
         raise Unavailable("the password changed at the same moment; try again")
 
 
-def _clean_name(name: str) -> str:
+def clean_name(name: str) -> str:
+    """Return a name in one line. Raises `Invalid`."""
     name = " ".join(name.split())
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise Invalid("name", f"a name has at most {_LONGEST_NAME} characters, all printable")
     return name
 
 
-def _clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
+def clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of roles in order, each once. Raises `Invalid`."""
     names = tuple(sorted(set(roles)))
     for name in names:
         if not name or len(name) > 64 or not name.isprintable() or " " in name:

@@ -23,6 +23,7 @@ from typing import assert_never
 from urllib.parse import urlsplit
 
 from ostiary.auth.accounts import ROLES, Accounts
+from ostiary.auth.arrivals import Arrivals
 from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
 from ostiary.auth.keys import DOCUMENT as KEYS
 from ostiary.auth.keys import Keys
@@ -129,6 +130,7 @@ class Auth:
         self.accounts = Accounts(
             store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
         )
+        self.arrivals = Arrivals(store=store, works=works, password=password, entropy=entropy)
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
         self.verifiers = Verifiers(
             store=store,

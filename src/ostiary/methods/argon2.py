@@ -94,6 +94,11 @@ class Hasher:
         secret = _encoded(password)
         return await self.run(lambda: self._verify(stored, secret))
 
+    def reads(self, stored: str) -> bool:
+        """Say whether a stored hash can be read: one of ours, or one that another library made."""
+        inner, _ = unkeyed(stored, b"")
+        return _readable(inner) or check_of(inner) is not None
+
     def needs_rehash(self, stored: str) -> bool:
         """Say whether a stored hash was made at other costs than those of the policy, or cannot be read."""
         return not _readable(stored) or self._argon2.check_needs_rehash(stored)

@@ -63,6 +63,10 @@ class Password:
         self._hasher = hasher or Hasher(policy)
         self._service = service
 
+    def reads(self, secret: str) -> bool:
+        """Say whether this is a hash that a password can be compared with, made here or elsewhere."""
+        return self._hasher.reads(secret)
+
     def open(self) -> None:
         """Begin, or begin again after a `close`."""
         self._hasher.open()

@@ -18,8 +18,9 @@ class Users:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, user: User) -> None:
-        self._state.users.add(user.id, user)
+    async def add(self, *users: User) -> None:
+        for user in users:
+            self._state.users.add(user.id, user)
 
     async def get(self, user_id: str) -> User | None:
         return self._state.users.get(user_id)
@@ -66,9 +67,10 @@ class Credentials:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, credential: Credential) -> None:
-        self._state.owned(credential.user_id)
-        self._state.credentials.add(credential.id, credential)
+    async def add(self, *credentials: Credential) -> None:
+        for credential in credentials:
+            self._state.owned(credential.user_id)
+            self._state.credentials.add(credential.id, credential)
 
     async def get(self, credential_id: str) -> Credential | None:
         return self._state.credentials.get(credential_id)

@@ -14,8 +14,8 @@ class Users:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def add(self, user: User) -> None:
-        await self._link.count(_USER_ADD, **columns(user))
+    async def add(self, *users: User) -> None:
+        await self._link.many(_USER_ADD, [columns(user) for user in users])
 
     async def get(self, user_id: str) -> User | None:
         return await self._link.row(User, _USER_GET, held=_USER_GET_HELD, user_id=user_id)
@@ -50,8 +50,8 @@ class Credentials:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def add(self, credential: Credential) -> None:
-        await self._link.count(_CREDENTIAL_ADD, **columns(credential))
+    async def add(self, *credentials: Credential) -> None:
+        await self._link.many(_CREDENTIAL_ADD, [columns(credential) for credential in credentials])
 
     async def get(self, credential_id: str) -> Credential | None:
         held = _CREDENTIAL_GET_HELD
