@@ -4,7 +4,7 @@ PYTHON ?= python3
 STAMP  := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check mypy pyright bench faults clean lock
+.PHONY: help serve demo test check twin mypy pyright bench faults screenshots texts clean lock
 
 # Install Debian packages when we may; else say how. Servers they bring are not started: we want the programs.
 define apt
@@ -31,7 +31,11 @@ test: $(STAMP)  ## run the tests (they start their own PostgreSQL and Redis)
 	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
 	.venv/bin/pytest
 
+twin: $(STAMP)  ## write src/ostiary/sync anew from the asynchronous source
+	.venv/bin/python -m tools.twin
+
 check: $(STAMP)  ## lint, format, types and layers
+	.venv/bin/python -m tools.twin --check
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	@$(MAKE) --no-print-directory -j2 -Otarget mypy pyright
@@ -52,6 +56,13 @@ faults: $(STAMP)  ## break everything under load, and write the fault report (SE
 	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
 	@command -v cc >/dev/null || { $(call apt,gcc libc6-dev); }
 	.venv/bin/python -m tests.faults.report $(if $(SEED),--seed $(SEED))
+
+screenshots: $(STAMP)  ## take a picture of every page, into screenshots/
+	@missing=$$(.venv/bin/python -m tests.servers.programs) || exit; [ -z "$$missing" ] || { $(call apt,$$missing); }
+	.venv/bin/python -m tests.browser.screenshots screenshots
+
+texts: $(STAMP)  ## collect the texts for translation, and compile what is translated
+	.venv/bin/python -m tests.languages.catalogs
 
 clean:  ## remove .venv, caches and build output; never data
 	rm -rf .venv .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -48,11 +48,15 @@ class Refused(OstiaryError):
 
 
 class Barred(Refused):
-    """The guard's refusal, or a requirement not met, raised at the border. `within` is how fresh a proof had to be."""
+    """The guard's refusal, or a requirement not met, raised at the border.
 
-    def __init__(self, reason: Reason, *, within: timedelta | None = None) -> None:
+    `within` is how fresh a proof had to be, `aal` the assurance level that it had to reach.
+    """
+
+    def __init__(self, reason: Reason, *, within: timedelta | None = None, aal: int | None = None) -> None:
         super().__init__(reason)
         self.within = within
+        self.aal = aal
 
 
 class Throttled(Refused):
@@ -64,12 +68,21 @@ class Throttled(Refused):
 
 
 class Invalid(OstiaryError):
-    """What was sent cannot be used. `field` names it, `why` says it in one sentence for the person who sent it."""
+    """What was sent cannot be used. `field` names it, `message` says it in one sentence for the person who sent it.
 
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field}: {why}")
+    The sentence is translated when it is said, so its values stand beside it: in it their places are `%(name)s`.
+    """
+
+    def __init__(self, field: str, message: str, **values: object) -> None:
         self.field = field
-        self.why = why
+        self.message = message
+        self.values = values
+        super().__init__(f"{field}: {self.why}")
+
+    @property
+    def why(self) -> str:
+        """The sentence, in English."""
+        return self.message % self.values if self.values else self.message
 
 
 class WeakPassword(Invalid):

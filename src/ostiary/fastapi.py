@@ -79,10 +79,16 @@ class Requires(_Carried):
     """
 
     def __init__(
-        self, *, role: str | None = None, permission: str | None = None, fresh: timedelta | None = None
+        self,
+        *,
+        role: str | None = None,
+        permission: str | None = None,
+        scope: str | None = None,
+        aal: int | None = None,
+        fresh: timedelta | None = None,
     ) -> None:
         super().__init__()
-        self._requirement = named(role=role, permission=permission, fresh=fresh)
+        self._requirement = named(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
 
     async def __call__(self, connection: HTTPConnection, _: _ByCookie) -> Principal:
         """Return who is asking, or refuse."""

@@ -312,7 +312,7 @@ class Keys(Protocol):
 
 
 class Events(Protocol):
-    """The audit log. Append-only."""
+    """The audit log. Append-only; only what is personal in it can be blanked."""
 
     async def add(self, *events: Event) -> None:
         """Append records."""
@@ -320,6 +320,10 @@ class Events(Protocol):
 
     async def of(self, user_id: str, *, limit: int) -> Sequence[Event]:
         """Return the newest records of one user, the newest first. An empty id finds nothing."""
+        ...
+
+    async def forget(self, user_id: str) -> int:
+        """Blank what is personal in the records of one user, the address they came from. Returns how many it was."""
         ...
 
     async def purge(self, *, before: datetime, limit: int) -> int:
@@ -368,6 +372,10 @@ class Store(Protocol):
 
     def write(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction that does all or nothing. It is durable when the block has ended."""
+        ...
+
+    def counting(self) -> AbstractAsyncContextManager[Counters]:
+        """Begin a write of counters alone. Where they are kept apart from the rest, the rest is not touched."""
         ...
 
     async def changed(self, *, wait: float) -> bool:

@@ -18,21 +18,23 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ostiary.asgi import Door, current, require, respond
+from ostiary.asgi import ANYBODY, Door, current, language, require, respond
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
 from ostiary.errors import Misconfigured, OstiaryError
-from ostiary.web import problem
+from ostiary.web import http, problem
+from ostiary.web.pages import Look
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-def install(app: Starlette, auth: Auth) -> None:
+def install(app: Starlette, auth: Auth, *, pages: bool | Look = False) -> None:
     """Put a door in front of an application: `/auth/*`, the key set, and who is asking. Once, before it starts.
 
-    What is refused, by the door or by a verb of `auth` in an endpoint, is answered as a problem.
+    With `pages`, people can sign in and look after their account there, too. What is refused, by the door or by a verb
+    of `auth` in an endpoint, is answered as a problem.
     """
-    app.add_middleware(Door, auth=auth)
+    app.add_middleware(Door, auth=auth, pages=pages)
     app.add_exception_handler(OstiaryError, refuse)
 
 
@@ -45,6 +47,8 @@ def requires(
     *,
     role: str | None = None,
     permission: str | None = None,
+    scope: str | None = None,
+    aal: int | None = None,
     fresh: timedelta | None = None,
 ) -> Callable[[Endpoint], Endpoint]:
     """Let only who meets a requirement reach an endpoint, be it a function or a method, `async` or not.
@@ -52,7 +56,7 @@ def requires(
     Raises:
         ValueError: nothing is required. `current_principal` asks for a session alone.
     """
-    requirement = named(role=role, permission=permission, fresh=fresh)
+    requirement = named(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
 
     def decorate(endpoint: Endpoint) -> Endpoint:
         async def awaited(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the endpoint takes and gives
@@ -69,30 +73,38 @@ def requires(
     return decorate
 
 
-def named(*, role: str | None = None, permission: str | None = None, fresh: timedelta | None = None) -> Requirement:
+def named(
+    *,
+    role: str | None = None,
+    permission: str | None = None,
+    scope: str | None = None,
+    aal: int | None = None,
+    fresh: timedelta | None = None,
+) -> Requirement:
     """Make a requirement that names something.
 
     Raises:
         ValueError: it would not. A forgotten word must not read as consent.
     """
-    if role is None and permission is None and fresh is None:
-        raise ValueError("nothing is required: name a role, a permission or a freshness")
-    return Requirement(role=role, permission=permission, fresh=fresh)
+    requirement = Requirement(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
+    if requirement == ANYBODY:
+        raise ValueError("nothing is required: name a role, a permission, a scope, an assurance level or a freshness")
+    return requirement
 
 
-async def refuse(_: HTTPConnection, error: Exception) -> Response:
+async def refuse(connection: HTTPConnection, error: Exception) -> Response:
     """Answer a refusal as a problem. What is not one is raised again."""
     if isinstance(error, Misconfigured) or not isinstance(error, OstiaryError):
         raise error
-    return _Refusal(problem.of(error))
+    return _Refusal(problem.of(error).response(language(connection.scope)))
 
 
 class _Refusal(Response):
     """A problem, over HTTP or in answer to the handshake of a WebSocket."""
 
-    def __init__(self, refused: problem.Problem) -> None:
-        self._answer = refused.response()
-        super().__init__(self._answer.body, self._answer.status)
+    def __init__(self, answer: http.Response) -> None:
+        self._answer = answer
+        super().__init__(answer.body, answer.status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
         await respond(self._answer, scope, send)

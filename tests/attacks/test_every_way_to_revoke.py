@@ -70,6 +70,7 @@ BY_HTTP: dict[str, Callable[[Victim], Awaitable[None]]] = {
     "POST /auth/password/change": lambda v: v.send(
         v.other, "POST", "/auth/password/change", json={"current": PASSWORD, "new": NEW_PASSWORD}
     ),
+    "DELETE /auth/account": lambda v: v.send(v.other, "DELETE", "/auth/account", json={"password": PASSWORD}),
     "POST /auth/refresh, copied": _by_reuse,
 }
 BY_VERB: dict[str, Callable[[House, Held], Awaitable[object]]] = {

@@ -42,12 +42,14 @@ NAMES = sorted(
     | set(GUESSED)
 )
 WELL: dict[str, dict[str, str]] = {
-    "/auth/register": {"email": "new@example.com", "password": PASSWORD},
-    "/auth/login": {"email": "ada@example.com", "password": PASSWORD, "carrier": "bearer"},
-    "/auth/step-up": {"password": PASSWORD},
-    "/auth/password/change": {"current": PASSWORD, "new": "another lantern, far away"},
-    "/auth/refresh": {"refresh_token": "x"},
-    "/auth/sessions/{id}": {"name": "renamed"},
+    "POST /auth/register": {"email": "new@example.com", "password": PASSWORD},
+    "POST /auth/login": {"email": "ada@example.com", "password": PASSWORD, "carrier": "bearer"},
+    "POST /auth/step-up": {"password": PASSWORD},
+    "POST /auth/password/change": {"current": PASSWORD, "new": "another lantern, far away"},
+    "POST /auth/refresh": {"refresh_token": "x"},
+    "PATCH /auth/sessions/{id}": {"name": "renamed"},
+    "PATCH /auth/account": {"name": "renamed"},
+    "DELETE /auth/account": {"password": PASSWORD},
 }
 ROUTES = [route for route in TABLE if route.part is Part.AUTH]
 EVERY = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
@@ -144,7 +146,7 @@ async def test_one_name_at_a_time(scene: Scene, route: Route, caller: Carrier | 
         await scene.send(route, caller, body)
         assert await scene.rights() == before
         return
-    well = WELL[route.path]
+    well = WELL[f"{route.method} {route.path}"]
     names = [name for name in NAMES if name not in route.takes.__struct_fields__]
     before = await scene.rights()
 
@@ -167,7 +169,7 @@ async def test_every_name_in_the_query(scene: Scene, route: Route, caller: Carri
     queries.append("?" + "&".join(f"{name}=admin" for name in names))
     before = await scene.rights()
 
-    answers = [await scene.send(route, caller, WELL.get(route.path), query) for query in queries]
+    answers = [await scene.send(route, caller, WELL.get(f"{route.method} {route.path}"), query) for query in queries]
 
     assert {answer.status_code for answer in answers} == {400}
     assert await scene.rights() == before
@@ -177,7 +179,7 @@ async def test_a_registration_gives_nothing_more(scene: Scene) -> None:
     """Who registers gets an account with no role, no verified address and an id of the server's own."""
     route = next(route for route in ROUTES if route.path == "/auth/register")
 
-    answer = await scene.send(route, None, WELL["/auth/register"] | {"name": "admin"})
+    answer = await scene.send(route, None, WELL["POST /auth/register"] | {"name": "admin"})
 
     account = await scene.house.auth.accounts.get(answer.json()["user"]["id"])
     assert account is not None

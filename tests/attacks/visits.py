@@ -13,7 +13,17 @@ from ostiary.core.session import Carrier, Session
 from ostiary.ports import Store
 from ostiary.server.app import not_found
 from ostiary.stores.memory import MemoryStore
-from ostiary.web.bodies import ChangePasswordIn, In, LoginIn, RefreshIn, RegisterIn, RenameIn, StepUpIn
+from ostiary.web.bodies import (
+    AccountIn,
+    ChangePasswordIn,
+    DeleteAccountIn,
+    In,
+    LoginIn,
+    RefreshIn,
+    RegisterIn,
+    RenameIn,
+    StepUpIn,
+)
 from ostiary.web.endpoints import TABLE, Route
 from tests.conftest import ISSUER, PASSWORD, House, make_house
 
@@ -87,6 +97,8 @@ def well_formed(kind: type[In], *, held: Held | None = None, carrier: Carrier = 
         ChangePasswordIn: {"current": PASSWORD, "new": NEW_PASSWORD},
         RefreshIn: {"refresh_token": (held.refresh_token if held is not None else "") or "x"},
         RenameIn: {"name": "renamed"},
+        AccountIn: {"name": "Ada Lovelace"},
+        DeleteAccountIn: {"password": PASSWORD},
     }
     return bodies[kind]
 

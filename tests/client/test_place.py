@@ -14,7 +14,7 @@ from ostiary.errors import Misconfigured
 class Kept(KeyringBackend):
     """A keyring in memory."""
 
-    priority = 1
+    priority = 1  # pyright: ignore[reportAssignmentType]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

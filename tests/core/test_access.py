@@ -61,6 +61,8 @@ def test_the_table_cannot_be_changed() -> None:
         Requirement(),
         Requirement(role="editor"),
         Requirement(permission="post:write"),
+        Requirement(scope="profile"),
+        Requirement(aal=1),
         Requirement(fresh=timedelta(minutes=5)),
         Requirement(role="editor", permission="post:read", fresh=timedelta(hours=1)),
     ],
@@ -79,6 +81,11 @@ def test_met(requirement: Requirement) -> None:
         (Requirement(permission="editor"), Reason.FORBIDDEN),
         (Requirement(permission="post:delete"), Reason.FORBIDDEN),
         (Requirement(role="editor", permission="post:delete"), Reason.FORBIDDEN),
+        (Requirement(scope="prof"), Reason.FORBIDDEN),
+        (Requirement(scope="post:write"), Reason.FORBIDDEN),
+        (Requirement(aal=2), Reason.NOT_STRONG),
+        (Requirement(role="admin", aal=2), Reason.FORBIDDEN),
+        (Requirement(aal=2, fresh=timedelta(minutes=4)), Reason.NOT_STRONG),
         (Requirement(fresh=timedelta(minutes=4)), Reason.NOT_FRESH),
         (Requirement(role="admin", fresh=timedelta(minutes=4)), Reason.FORBIDDEN),
     ],
@@ -88,11 +95,21 @@ def test_not_met(requirement: Requirement, reason: Reason) -> None:
     assert meets(requirement, ADA, now=NOW) == Denied(reason)
 
 
-@pytest.mark.parametrize("name", ["role", "permission"])
+@pytest.mark.parametrize("name", ["role", "permission", "scope"])
 def test_an_empty_requirement_is_a_mistake(name: str) -> None:
     """An empty name is what a missing setting looks like: it is refused when the route is made."""
     with pytest.raises(ValueError, match="cannot be empty"):
         Requirement(**{name: ""})  # type: ignore[arg-type]
+
+
+def test_two_factors_are_strong() -> None:
+    """Two kinds of factor reach level 2; there is no level 0 or 3 to ask for."""
+    ada = msgspec.structs.replace(ADA, amr=("pwd", "otp"), acr="aal2")
+
+    assert meets(Requirement(aal=2), ada, now=NOW) is None
+    for level in (0, 3):
+        with pytest.raises(ValueError, match="assurance level"):
+            Requirement(aal=level)
 
 
 def test_a_principal_is_frozen() -> None:

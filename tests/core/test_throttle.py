@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.core.throttle import LOGIN_ACCOUNT, PROOF_USER, Allowed, Counter, Limit, Wait, attempt
+from ostiary.core.throttle import (
+    CODE,
+    CODE_ACCOUNT,
+    FORGOT_ACCOUNT,
+    LOGIN_ACCOUNT,
+    PROOF_USER,
+    VERIFY_ACCOUNT,
+    Allowed,
+    Counter,
+    Limit,
+    Wait,
+    attempt,
+)
 from tests.core.vectors import NOW
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -77,9 +89,22 @@ def test_a_clock_that_went_back() -> None:
     assert attempt(tried(3), LIMIT, now=before) == Wait(1)
 
 
-@pytest.mark.parametrize("limit", [LOGIN_ACCOUNT, PROOF_USER], ids=lambda limit: limit.name)
-def test_never_more_than_a_hundred_guesses_a_day(limit: Limit) -> None:
-    """Who guesses at one account as often as allowed gets no more than 100 in any day, after a rest of a day too."""
+@pytest.mark.parametrize(
+    ("limit", "least", "most"),
+    [
+        (LOGIN_ACCOUNT, 80, 100),
+        (PROOF_USER, 80, 100),
+        (CODE_ACCOUNT, 80, 100),
+        (FORGOT_ACCOUNT, 10, 20),
+        (VERIFY_ACCOUNT, 10, 20),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_never_more_in_a_day(limit: Limit, least: int, most: int) -> None:
+    """Who tries as often as allowed gets at most 100 guesses at an account in any day, after a rest of a day too.
+
+    And a mailbox gets at most 20 letters of a kind.
+    """
     let_through, clock = list[datetime](), NOW
     counter: Counter | None = None
     while clock < NOW + 5 * DAY:
@@ -91,8 +116,22 @@ def test_never_more_than_a_hundred_guesses_a_day(limit: Limit) -> None:
         if len(let_through) == 150:
             clock += DAY  # a rest, so that the count starts over
 
-    most = max(sum(start <= moment < start + DAY for moment in let_through) for start in let_through)
-    assert 80 < most <= 100
+    worst = max(sum(start <= moment < start + DAY for moment in let_through) for start in let_through)
+    assert least < worst <= most
+
+
+def test_a_code_is_tried_five_times() -> None:
+    """A code gets five tries in its life, the last ones after growing waits, however patient the guesser is."""
+    counter, clock, let_through = Counter(count=1, at=NOW), NOW, list[datetime]([NOW])
+    while clock < NOW + 12 * timedelta(hours=1):
+        match attempt(counter, CODE, now=clock):
+            case Allowed(counter):
+                let_through.append(clock)
+            case Wait():
+                clock += SECOND
+
+    assert [(moment - NOW) // SECOND for moment in let_through] == [0, 0, 1, 3, 7]
+    assert attempt(counter, CODE, now=counter.at) == Wait(24 * 60 * 60)
 
 
 @given(st.lists(st.integers(0, 90_000), max_size=60), st.integers(1, 10))

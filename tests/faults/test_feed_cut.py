@@ -17,7 +17,7 @@ from ostiary.asgi import Door, Requires
 from ostiary.core.access import Principal
 from ostiary.core.policy import CHEAPEST
 from ostiary.errors import Unavailable
-from ostiary.ports import Store, Transaction
+from ostiary.ports import Counters, Store, Transaction
 from tests.conftest import House, make_house, sqlite_store
 
 LEASE = CHEAPEST.lease
@@ -54,6 +54,12 @@ class Cut:
         await self._line()
         async with self.store.write() as tx:
             yield tx
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncGenerator[Counters]:
+        await self._line()
+        async with self.store.counting() as counters:
+            yield counters
 
     async def changed(self, *, wait: float) -> bool:
         await self._line()

@@ -24,7 +24,7 @@ BROWSER = {"sec-fetch-site": "same-origin"}
 ADA = {"email": "ada@example.com", "password": PASSWORD}
 
 
-def make_app(house: House) -> FastAPI:
+def make_app(house: House) -> FastAPI:  # noqa: C901 - a list of routes
     """An application that had routes and a lifespan before the door was installed."""
 
     @asynccontextmanager
@@ -55,6 +55,12 @@ def make_app(house: House) -> FastAPI:
 
     @app.get("/fresh", dependencies=[Depends(Fresh(minutes=5))])
     async def fresh() -> None: ...
+
+    @app.get("/strong", dependencies=[Depends(Requires(aal=2))])
+    async def strong() -> None: ...
+
+    @app.get("/scoped", dependencies=[Depends(Requires(scope="orders:read"))])
+    async def scoped() -> None: ...
 
     @app.websocket("/talk")
     async def talk(socket: WebSocket, who: CurrentPrincipal) -> None:
@@ -146,6 +152,19 @@ def test_freshness(client: TestClient, house: House) -> None:
     assert (stale.status_code, stale.json()["code"]) == (401, "insufficient_user_authentication")
     assert 'max_age="300"' in stale.headers["www-authenticate"]
     assert client.get("/fresh", headers=headers).status_code == 200
+
+
+@BOTH
+def test_strength_and_scope(client: TestClient, carrier: Carrier) -> None:
+    """A login by one factor is told which level is asked for (RFC 9470); a scope nobody granted is not had."""
+    _, headers = enter(client, carrier)
+
+    weak = client.get("/strong", headers=headers)
+    outside = client.get("/scoped", headers=headers)
+
+    assert (weak.status_code, weak.json()["code"]) == (401, "insufficient_user_authentication")
+    assert 'acr_values="aal2"' in weak.headers["www-authenticate"]
+    assert (outside.status_code, outside.json()["code"]) == (403, "insufficient_scope")
 
 
 def test_a_visitor(client: TestClient) -> None:

@@ -41,9 +41,18 @@ def redis() -> Path:
     raise Missing("redis-server")
 
 
+@cache
+def chromium() -> Path:
+    """Return the browser's program."""
+    found = shutil.which("chromium")
+    if found:
+        return Path(found)
+    raise Missing("chromium")
+
+
 def missing() -> list[str]:
     """Return the packages to install before the tests can start their servers."""
-    programs: list[Callable[[], Path]] = [postgres, redis]
+    programs: list[Callable[[], Path]] = [postgres, redis, chromium]
     packages = []
     for find in programs:
         try:

@@ -10,6 +10,7 @@ from ostiary.core.throttle import Counter
 from ostiary.errors import Unavailable
 from ostiary.ports import Store
 from ostiary.redis import RedisPlace
+from ostiary.stores.memory import MemoryStore
 from tests.conformance.suites import given
 from tests.conformance.suites.cancelling import Cancelled, cancelled_at
 from tests.conformance.suites.given import HOUR, MANY, NOW, read, written
@@ -23,6 +24,24 @@ async def store(own_redis: Redis) -> AsyncIterator[Store]:
     store = beside(own_redis.url())
     await store.open()
     yield store
+    await store.close()
+
+
+# ------------------------------------------------------------------------------------------------ beside
+
+
+async def test_counting_asks_nothing_of_the_store(own_redis: Redis) -> None:
+    """A try is counted while somebody else writes in the store, whose writers take turns; and not after the block."""
+    kept = MemoryStore()
+    store = beside(own_redis.url(), kept)
+    await store.open()
+    async with kept.write(), asyncio.timeout(20):
+        async with store.counting() as counters:
+            assert await counters.swap({}, {"k": Counter(count=1, at=NOW)})
+        with pytest.raises(RuntimeError):
+            await counters.swap({}, {"l": Counter(count=1, at=NOW)})
+
+    assert await read(store, lambda tx: tx.counters.get(["k", "l"])) == {"k": Counter(count=1, at=NOW)}
     await store.close()
 
 

@@ -160,7 +160,9 @@ async def test_just_small_enough(place: Place) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("route", [route for route in TABLE if route.takes], ids=lambda route: route.path)
+@pytest.mark.parametrize(
+    "route", [route for route in TABLE if route.takes], ids=lambda route: f"{route.method} {route.path}"
+)
 async def test_every_body(place: Place, route: Any) -> None:
     """Every route that takes a body refuses none, one of another type, and one with an unknown member."""
     await place.user()

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ostiary import languages
 from ostiary.core.decision import Reason
 from ostiary.errors import Barred, Invalid, Overloaded, Refused, Taken, Throttled, Unavailable, WeakPassword
 from ostiary.web import problem
@@ -126,3 +127,16 @@ def test_wrong_words() -> None:
 
         assert (members["status"], members["code"]) == (status, code)
         assert members["errors"] == [{"field": error.field, "detail": error.why}]
+
+
+def test_a_refusal_in_the_readers_language() -> None:
+    """The sentences follow the language, with their values; the code, the title and the challenge never do."""
+    refused = problem.of(WeakPassword("password", "Use at least %(least)s characters.", least=15))
+    german, english = refused.response(languages.of("de")), refused.response()
+
+    assert read(german)["errors"] == [{"field": "password", "detail": "Verwenden Sie mindestens 15 Zeichen."}]
+    assert read(english)["errors"] == [{"field": "password", "detail": "Use at least 15 characters."}]
+    assert [read(german)[name] for name in ("code", "title")] == [read(english)[name] for name in ("code", "title")]
+    assert dict(german.headers)[b"content-language"] == b"de"
+    over = refusal(Reason.EXPIRED)
+    assert challenge(over.response(languages.of("ja"))) == challenge(over.response())

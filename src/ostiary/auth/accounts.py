@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from ostiary.auth.throttles import Throttles
 from ostiary.auth.work import Work, Works
-from ostiary.core.assurance import Proof, outdated
+from ostiary.core.access import Principal
+from ostiary.core.assurance import RECENT, Proof, fresh, outdated
 from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Reason
 from ostiary.core.events import Event, Kind
@@ -154,12 +155,47 @@ class Accounts:
                 work.tell(Kind.USER_ENABLED, user_id=user_id, actor=actor)
 
     async def delete(self, user_id: str, *, actor: str) -> None:
-        """Remove an account with all that belongs to it. Its sessions end at once; its audit records stay."""
+        """Remove an account with all that belongs to it. Its sessions end at once, and its address is free again.
+
+        Its audit records stay, without what is personal in them.
+        """
         async with self.works.begin() as work:
             await _user(work, user_id)
-            await work.end_all(user_id, actor=actor)
-            await work.tx.users.remove(user_id)
-            work.tell(Kind.USER_DELETED, user_id=user_id, actor=actor)
+            await _remove(work, user_id, actor=actor)
+
+    async def delete_own(self, who: Principal, proof: Proof) -> None:
+        """Remove the caller's own account, as `delete` does. That cannot be undone, so it takes a proof of just now.
+
+        Raises:
+            Refused: the proof is somebody else's, is not fresh, or has been overtaken: then nothing has changed.
+        """
+        async with self.works.begin() as work:
+            user = await work.tx.users.get(who.user_id)
+            credential = await work.tx.credentials.get(proof.credential_id)
+            if proof.user_id != who.user_id:
+                raise Refused(Reason.WRONG_USER)
+            for refused in (
+                outdated(proof, user=user, credential=credential),
+                fresh(proof.at, now=work.now, within=RECENT),
+            ):
+                if refused is not None:
+                    raise Refused(refused.reason)
+            await self.throttles.give_back(work.tx, proof.taken)
+            await _remove(work, who.user_id, actor=who.user_id)
+
+    async def rename(self, user_id: str, name: str, *, actor: str) -> Account:
+        """Call a user by another name. Nobody is logged out.
+
+        Raises:
+            Invalid: the name cannot be used, or there is no such user.
+        """
+        name = _clean_name(name)
+        async with self.works.begin() as work:
+            user = await _user(work, user_id)
+            if user.name != name:
+                await _swap_user(work, user, replace(user, name=name, revision=user.revision + 1))
+                work.tell(Kind.USER_RENAMED, user_id=user_id, actor=actor)
+        return await self._account(user_id)
 
     async def set_roles(self, user_id: str, roles: Iterable[str], *, actor: str) -> User:
         """Give a user these roles and no others. Every guard knows within the feed's delay; nobody is logged out."""
@@ -204,6 +240,13 @@ async def _user(work: Work, user_id: str) -> User:
     return user
 
 
+async def _remove(work: Work, user_id: str, *, actor: str) -> None:
+    await work.end_all(user_id, actor=actor)
+    await work.tx.users.remove(user_id)
+    await work.tx.events.forget(user_id)
+    work.tell(Kind.USER_DELETED, user_id=user_id, actor=actor)
+
+
 async def _swap_user(work: Work, old: User, new: User) -> None:
     if not await work.tx.users.swap(old, new):
         raise Unavailable("the account changed at the same moment")
@@ -221,7 +264,7 @@ def clean_name(name: str) -> str:
     """Return a name in one line. Raises `Invalid`."""
     name = " ".join(name.split())
     if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise Invalid("name", f"a name has at most {_LONGEST_NAME} characters, all printable")
+        raise Invalid("name", "a name has at most %(most)s characters, all printable", most=_LONGEST_NAME)
     return name
 
 

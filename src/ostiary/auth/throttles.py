@@ -7,7 +7,7 @@ from typing import Final
 
 from ostiary.core.throttle import LOGIN_ACCOUNT, PROOF_USER, Allowed, Counter, Limit, Wait, attempt
 from ostiary.errors import Throttled, Unavailable
-from ostiary.ports import Clock, Store, Transaction
+from ostiary.ports import Clock, Counters, Store, Transaction
 
 _MOST_SWAPS: Final = 100
 """How often to begin again when others count at the same moment. Each time at least one of them has gone on."""
@@ -30,15 +30,15 @@ class Throttles:
         """
         keys = {_key(limit, whom): limit for limit, whom in tries.items() if whom}
         for _ in range(_MOST_SWAPS):
-            async with self._store.write() as tx:
+            async with self._store.counting() as counters:
                 now = self._clock.now()
-                old = await tx.counters.get(keys)
+                old = await counters.get(keys)
                 answers = {key: attempt(old.get(key), limit, now=now) for key, limit in keys.items()}
                 waits = [answer.seconds for answer in answers.values() if isinstance(answer, Wait)]
                 if waits:
                     raise Throttled(max(waits))
                 new = {key: answer.counter for key, answer in answers.items() if isinstance(answer, Allowed)}
-                if await tx.counters.swap(old, new):
+                if await counters.swap(old, new):
                     return tuple(keys)
         raise Unavailable("the counters of tries changed too often")
 
@@ -49,20 +49,20 @@ class Throttles:
         A success forgives what was tried at the account. What was tried from the same place at other accounts still
         counts, or an attacker would log in to an account of their own now and then.
         """
-        await _change(tx, keys, _forgiven)
+        await _change(tx.counters, keys, _forgiven)
 
     async def undo(self, keys: Collection[str]) -> None:
         """Take one try back from each counter: it was never made."""
-        async with self._store.write() as tx:
-            await _change(tx, keys, lambda _, counter: replace(counter, count=max(0, counter.count - 1)))
+        async with self._store.counting() as counters:
+            await _change(counters, keys, lambda _, counter: replace(counter, count=max(0, counter.count - 1)))
 
 
-async def _change(tx: Transaction, keys: Collection[str], change: Callable[[str, Counter], Counter | None]) -> None:
+async def _change(counters: Counters, keys: Collection[str], change: Callable[[str, Counter], Counter | None]) -> None:
     """Change the counters that there are, or drop them. Who is overtaken too often leaves them as they are."""
     for _ in range(_MOST_SWAPS):
-        old = await tx.counters.get(keys)
+        old = await counters.get(keys)
         new = {key: counter for key, was in old.items() if (counter := change(key, was)) is not None}
-        if await tx.counters.swap(old, new):
+        if await counters.swap(old, new):
             return
 
 

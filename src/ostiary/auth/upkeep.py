@@ -18,8 +18,8 @@ from ostiary.ports import Clock, Store
 
 log = logging.getLogger("ostiary.auth")
 
-_WRITE_SEEN_EVERY = timedelta(seconds=15)
-_PURGE_EVERY = timedelta(minutes=1)
+WRITE_SEEN_EVERY = timedelta(seconds=15)
+PURGE_EVERY = timedelta(minutes=1)
 _STEP = 500
 _PAUSE = 0.05
 _KEEP_ENDED_SESSIONS = timedelta(days=30)
@@ -29,36 +29,15 @@ _KEEP_CHALLENGES = timedelta(days=1)
 _KEEP_FLOORS = timedelta(hours=1)
 
 
-class Upkeep:
-    """The background of one process. A failure of the store is waited out; the lease sees to safety meanwhile."""
+class Chores:
+    """What is done now and then."""
 
-    def __init__(self, *, store: Store, guard: Guard, floors: Floors, clock: Clock, follower: Follower) -> None:
+    def __init__(self, *, store: Store, guard: Guard, floors: Floors, clock: Clock) -> None:
         self._store = store
         self._guard = guard
         self._floors = floors
         self._clock = clock
-        self._follower = follower
         self._heads: deque[tuple[float, int]] = deque()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self) -> None:
-        """Make the first round, so that memory may answer, and begin."""
-        await self._follower.begin()
-        self._tasks = [
-            asyncio.create_task(self._follower.run(), name="ostiary-follow"),
-            asyncio.create_task(_repeat(self.write_seen, _WRITE_SEEN_EVERY), name="ostiary-seen"),
-            asyncio.create_task(_repeat(self.purge, _PURGE_EVERY), name="ostiary-purge"),
-        ]
-
-    async def stop(self) -> None:
-        """Stop everything, and write down the last uses still in memory."""
-        for task in self._tasks:
-            task.cancel()
-        self._follower.end()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
-        with contextlib.suppress(OstiaryError):
-            await self.write_seen()
 
     async def write_seen(self) -> None:
         """Write down which sessions were used, in one transaction. What cannot be written is kept for the next time."""
@@ -102,6 +81,34 @@ class Upkeep:
         while self._heads and self._heads[0][0] <= elapsed - _KEEP_FLOORS.total_seconds():
             old_enough = self._heads.popleft()[1]
         return old_enough
+
+
+class Upkeep(Chores):
+    """The background of one process. A failure of the store is waited out; the lease sees to safety meanwhile."""
+
+    def __init__(self, *, store: Store, guard: Guard, floors: Floors, clock: Clock, follower: Follower) -> None:
+        super().__init__(store=store, guard=guard, floors=floors, clock=clock)
+        self._follower = follower
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Make the first round, so that memory may answer, and begin."""
+        await self._follower.begin()
+        self._tasks = [
+            asyncio.create_task(self._follower.run(), name="ostiary-follow"),
+            asyncio.create_task(_repeat(self.write_seen, WRITE_SEEN_EVERY), name="ostiary-seen"),
+            asyncio.create_task(_repeat(self.purge, PURGE_EVERY), name="ostiary-purge"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop everything, and write down the last uses still in memory."""
+        for task in self._tasks:
+            task.cancel()
+        self._follower.end()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        with contextlib.suppress(OstiaryError):
+            await self.write_seen()
 
 
 async def _repeat(step: Callable[[], Awaitable[None]], every: timedelta) -> None:

@@ -13,7 +13,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -350,20 +350,20 @@ class Auth:
         """
         canonical = canonical_email(address) or address[:254]
         taken = await self._throttles.take({LOGIN_ACCOUNT: canonical, LOGIN_ADDRESS: neighbourhood(ip)})
-        asked = self._password.prove(self._store, address=address, password=password, now=self.clock.now())
-        return await self._proved(asked, taken, user_id="", ip=ip)
+        ask = partial(self._password.prove, self._store, address=address, password=password, now=self.clock.now())
+        return await self._proved(ask, taken, user_id="", ip=ip)
 
     async def prove_again(self, user_id: str, password: str, *, ip: str = "") -> Proof:
         """Prove a user who has a session already, once more by password. Raises as `prove` does."""
         taken = await self._throttles.take({PROOF_USER: user_id})
-        asked = self._password.reprove(self._store, user_id=user_id, password=password, now=self.clock.now())
-        return await self._proved(asked, taken, user_id=user_id, ip=ip)
+        ask = partial(self._password.reprove, self._store, user_id=user_id, password=password, now=self.clock.now())
+        return await self._proved(ask, taken, user_id=user_id, ip=ip)
 
     async def _proved(
-        self, asked: Awaitable[Proof | Denied], taken: tuple[str, ...], *, user_id: str, ip: str
+        self, ask: Callable[[], Awaitable[Proof | Denied]], taken: tuple[str, ...], *, user_id: str, ip: str
     ) -> Proof:
         try:
-            proof = await asked
+            proof = await ask()
         except Unavailable:
             await self._throttles.undo(taken)  # nobody looked at the password, so it was no guess
             raise

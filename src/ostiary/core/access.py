@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from ostiary.core.assurance import fresh
+from ostiary.core.assurance import fresh, strong
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.session import Carrier
 
@@ -59,19 +59,30 @@ class Requirement:
 
     role: str | None = None
     permission: str | None = None
+    scope: str | None = None
+    aal: int | None = None
     fresh: timedelta | None = None
 
     def __post_init__(self) -> None:
-        if self.role == "" or self.permission == "":
-            raise ValueError("a required role or permission cannot be empty")
+        if "" in (self.role, self.permission, self.scope):
+            raise ValueError("a required role, permission or scope cannot be empty")
+        if self.aal not in (None, 1, 2):
+            raise ValueError("a required assurance level is 1 or 2")
 
 
 def meets(requirement: Requirement, principal: Principal, *, now: datetime) -> Denied | None:
-    """Say why a principal does not meet a requirement, or `None` when it does. Freshness is asked last."""
+    """Say why a principal does not meet a requirement, or `None` when it does.
+
+    Strength is asked after what they may do, and freshness last: who proves anew must be let in then.
+    """
     if requirement.role is not None and requirement.role not in principal.roles:
         return Denied(Reason.FORBIDDEN)
     if requirement.permission is not None and requirement.permission not in principal.permissions:
         return Denied(Reason.FORBIDDEN)
+    if requirement.scope is not None and requirement.scope not in principal.scope:
+        return Denied(Reason.FORBIDDEN)
+    if requirement.aal is not None and (weak := strong(principal.amr, least=requirement.aal)) is not None:
+        return weak
     if requirement.fresh is not None:
         return fresh(principal.auth_time, now=now, within=requirement.fresh)
     return None

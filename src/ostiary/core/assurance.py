@@ -19,6 +19,10 @@ _FACTOR = {
 """What kind of factor each `amr` value stands for. A link sent by e-mail is none (800-63B 3.1.3.1)."""
 
 
+RECENT = timedelta(minutes=5)
+"""How old a proof may be for what cannot be undone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """This user proved themself thus, now. Only a method makes one; only `login` and `step_up` take one.
@@ -54,6 +58,11 @@ def aal(amr: tuple[str, ...]) -> int:
 def acr(amr: tuple[str, ...]) -> str:
     """Return the `acr` value of a session, `aal1` or `aal2`."""
     return f"aal{aal(amr)}"
+
+
+def strong(amr: tuple[str, ...], *, least: int) -> Denied | None:
+    """Say that a set of methods does not reach an assurance level."""
+    return None if aal(amr) >= least else Denied(Reason.NOT_STRONG)
 
 
 def fresh(auth_time: datetime, *, now: datetime, within: timedelta) -> Denied | None:

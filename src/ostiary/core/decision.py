@@ -39,6 +39,7 @@ class Reason(StrEnum):
     WRONG_USER = "wrong_user"
     THROTTLED = "throttled"
     NOT_FRESH = "not_fresh"
+    NOT_STRONG = "not_strong"
     FORBIDDEN = "forbidden"
 
     # a request that may not have been meant

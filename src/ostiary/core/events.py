@@ -1,4 +1,8 @@
-"""Frozen audit records: what happened, to whom, by whom. They hold no secret and no address of a page or a mail."""
+"""Frozen audit records: what happened, to whom, by whom.
+
+They hold no secret, no name, and no address of a page or a mail. The one personal thing in them is `ip`,
+which is blanked when the account is deleted.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +25,7 @@ class Kind(StrEnum):
     PASSWORD_SET = "password_set"
     USER_DISABLED = "user_disabled"
     USER_ENABLED = "user_enabled"
+    USER_RENAMED = "user_renamed"
     USER_DELETED = "user_deleted"
     ROLES_CHANGED = "roles_changed"
     ROLE_TABLE_CHANGED = "role_table_changed"

@@ -4,6 +4,7 @@
 |---------------------------|-------------------------------------------------------------------|
 | fewer than `free`         | allowed                                                           |
 | `free` or more            | wait `first`, doubled for each try beyond, never longer than `longest` |
+| `most`, if there is one   | wait until the count starts over                                  |
 | none within `forget`      | the count starts over                                             |
 
 The wait is counted from the last try that was let through, so that knocking during a wait does not lengthen it. Who
@@ -31,6 +32,8 @@ class Limit:
     first: timedelta = timedelta(seconds=1)
     longest: timedelta = timedelta(minutes=20)
     forget: timedelta = timedelta(days=1)
+    most: int | None = None
+    """What ends for good after so many tries, as a code does: it must be over before `forget` is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,17 @@ def attempt(counter: Counter | None, limit: Limit, *, now: datetime) -> Allowed 
     if counter is None or now - counter.at >= limit.forget:
         return Allowed(Counter(count=1, at=now))
     if counter.count >= limit.free:
-        wait = _wait(counter.count - limit.free, limit)
+        wait = _wait(counter.count, limit)
         left = min(counter.at + wait - now, wait)
         if left > timedelta(0):
             return Wait(max(1, -(-left // timedelta(seconds=1))))
     return Allowed(Counter(count=counter.count + 1, at=max(counter.at, now)))
 
 
-def _wait(beyond: int, limit: Limit) -> timedelta:
-    return min(limit.first * (1 << min(beyond, 32)), limit.longest)
+def _wait(count: int, limit: Limit) -> timedelta:
+    if limit.most is not None and count >= limit.most:
+        return limit.forget
+    return min(limit.first * (1 << min(count - limit.free, 32)), limit.longest)
 
 
 LOGIN_ACCOUNT = Limit(name="login-account", free=5)
@@ -74,3 +79,18 @@ REGISTER_ADDRESS = Limit(name="register-address", free=20)
 
 PROOF_USER = Limit(name="proof-user", free=5)
 """Guesses by who holds a session already: step-up, change of password."""
+
+FORGOT_ADDRESS = Limit(name="forgot-address", free=20)
+"""Resets asked for from one network address, for any account."""
+
+FORGOT_ACCOUNT = Limit(name="forgot-account", free=3, first=timedelta(minutes=1), longest=timedelta(hours=3))
+"""Letters about a forgotten password to one address, asked for by anybody: fewer than 20 a day."""
+
+VERIFY_ACCOUNT = Limit(name="verify-account", free=3, first=timedelta(minutes=1), longest=timedelta(hours=3))
+"""Letters that prove an address, to one address: fewer than 20 a day."""
+
+CODE = Limit(name="code", free=2, most=5)
+"""Tries at one code, counted by the letter that it stands in. After five it is worth nothing."""
+
+CODE_ACCOUNT = Limit(name="code-account", free=5)
+"""Guesses at the codes of one account: whoever asks for one letter after the other gets no more of them."""

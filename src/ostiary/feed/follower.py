@@ -18,6 +18,7 @@ from ostiary.core.policy import Policy
 from ostiary.errors import OstiaryError, Unavailable
 from ostiary.feed.relay import Relay
 from ostiary.ports import Clock, Store, Stream
+from ostiary.shared import Shared
 
 log = logging.getLogger("ostiary.feed")
 
@@ -25,11 +26,6 @@ _BATCH = 1000
 
 Load = Callable[[], Awaitable[None]]
 """Reads the documents (keys, roles, verifiers) anew from the store and puts them to use."""
-
-
-def _seen(asking: "asyncio.Task[None]") -> None:
-    if not asking.cancelled():
-        asking.exception()  # everyone who waited may be gone: then nobody else looks at it
 
 
 class Follower:
@@ -55,32 +51,35 @@ class Follower:
         self._timeout = policy.lease.total_seconds() / 2
         self._load = load
         self._loaded = False
-        self._asking: asyncio.Task[None] | None = None
+        self._shared: Shared[None, None] = Shared(self._ask)
+        self._trouble = ""
         self._renewed_at = float("-inf")
 
     async def begin(self) -> None:
         """Make the first rounds, in this event loop."""
-        self._asking = None
-        await self._asked()
+        self._shared.forget()
+        await self._shared.answer(None)
 
     def end(self) -> None:
         """Ask nothing more."""
-        if self._asking is not None:
-            self._asking.cancel()
+        self._shared.cancel()
 
     async def run(self) -> None:
         """Follow for ever. Whatever goes wrong is logged once and tried again: meanwhile the lease runs out."""
-        trouble = ""
         while True:
-            try:
-                await self.catch_up()
-                trouble = ""
-            except Exception as error:  # noqa: BLE001 - a follower that ends would never come back
-                what = f"{type(error).__name__}: {error}" if isinstance(error, OstiaryError) else repr(type(error))
-                if what != trouble:
-                    trouble = what
-                    log.warning("cannot follow the feed: %s", what)
-            await self._pause()
+            await self.step()
+
+    async def step(self) -> None:
+        """Catch up, and stay until it is time to do so again."""
+        try:
+            await self.catch_up()
+            self._trouble = ""
+        except Exception as error:  # noqa: BLE001 - a follower that ends would never come back
+            what = f"{type(error).__name__}: {error}" if isinstance(error, OstiaryError) else repr(type(error))
+            if what != self._trouble:
+                self._trouble = what
+                log.warning("cannot follow the feed: %s", what)
+        await self._pause()
 
     async def catch_up(self) -> None:
         """Wait until the view has caught up with a head that was asked for after this call, and the lease is renewed.
@@ -95,19 +94,13 @@ class Follower:
         try:
             async with asyncio.timeout(self._timeout):
                 while True:
-                    await self._asked()
+                    await self._shared.answer(None)
                     if self._renewed_at >= came:
                         return
         except TimeoutError:
             raise Unavailable("the store does not answer in time") from None
 
-    async def _asked(self) -> None:
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask(), name="ostiary-ask")
-            self._asking.add_done_callback(_seen)
-        await asyncio.shield(self._asking)
-
-    async def _ask(self) -> None:
+    async def _ask(self, _: None) -> None:
         try:
             while await self.round() is not Renewal.RENEWED:
                 pass

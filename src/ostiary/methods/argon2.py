@@ -64,6 +64,7 @@ class Hasher:
         self._room = self._threads + policy.waiting
         self._taken = 0
         self._closed = False
+        self._process = os.getpid()
         self._lock = threading.Lock()
         started = perf_counter()
         try:
@@ -121,9 +122,12 @@ class Hasher:
             raise
 
     def open(self) -> None:
-        """Begin, or begin again after a `close`."""
-        if self._closed:
+        """Begin, or begin again after a `close`. A process that was forked has none of its parent's threads."""
+        if self._closed or self._process != os.getpid():
             self._pool = self._new_pool()
+            self._lock = threading.Lock()
+            self._taken = 0
+            self._process = os.getpid()
             self._closed = False
 
     def close(self) -> None:

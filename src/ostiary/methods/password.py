@@ -32,6 +32,7 @@ from ostiary.core.identifier import email
 from ostiary.core.policy import PasswordPolicy
 from ostiary.core.user import Credential, User
 from ostiary.errors import Unavailable, WeakPassword
+from ostiary.languages import mark
 from ostiary.methods.argon2 import Hasher
 from ostiary.ports import Store, Transaction
 
@@ -40,6 +41,8 @@ AMR: Final = ("pwd",)
 
 _FIELD: Final = "password"
 _UNUSABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_NOBODY: Final = "nobody"
+"""The id that no user has. An empty one would not do: for that, a store need not look."""
 _MOST_DECOMPOSED: Final = 4
 """No character decomposes into more code points than this under NFC."""
 
@@ -86,7 +89,7 @@ class Password:
         """
         async with store.read() as tx:
             identifier = await tx.identifiers.get("email", email(address) or "")
-            account = await _account(tx, "" if identifier is None else identifier.user_id)
+            account = await _account(tx, _NOBODY if identifier is None else identifier.user_id)
         return await self._judge(store, account, password, now=now)
 
     async def reprove(self, store: Store, *, user_id: str, password: str, now: datetime) -> Proof | Denied:
@@ -164,9 +167,9 @@ class Password:
             raise WeakPassword(_FIELD, "A password cannot contain a NUL character or half of a surrogate pair.")
         typed = self._usable(password)
         if typed is None:
-            raise WeakPassword(_FIELD, f"Use at most {self._policy.longest} characters.")
+            raise WeakPassword(_FIELD, "Use at most %(most)s characters.", most=self._policy.longest)
         if len(typed) < self._policy.shortest:
-            raise WeakPassword(_FIELD, f"Use at least {self._policy.shortest} characters.")
+            raise WeakPassword(_FIELD, "Use at least %(least)s characters.", least=self._policy.shortest)
         known = _parts(("ostiary", self._service, *words))
         why = await self._hasher.run(lambda: _weakness(typed, known, least=self._policy.least_strength))
         if why is not None:
@@ -180,7 +183,7 @@ class _Account:
 
 
 async def _account(tx: Transaction, user_id: str) -> _Account:
-    """Look a user up with their password. An empty id finds nothing, and costs the same look-ups as one that does."""
+    """Look a user up with their password. `_NOBODY` finds nothing, and costs the same look-ups as one that is there."""
     user = await tx.users.get(user_id)
     found = await tx.credentials.of(user_id, KIND)
     return _Account(user, max(found, key=lambda credential: credential.changed_at, default=None))
@@ -197,9 +200,40 @@ _LONGEST_WORD: Final = 256
 _MOST_WORDS: Final = 100
 _LEAST_WORD: Final = 3
 
-_REPEATS: Final = "Repeating something does not make it much harder to guess."
-_KNOWN: Final = "It is built on your name, your address or the name of this service."
-_MORE: Final = "Add another word or two. Uncommon words are better."
+_REPEATS: Final = mark("Repeating something does not make it much harder to guess.")
+_KNOWN: Final = mark("It is built on your name, your address or the name of this service.")
+
+# What zxcvbn says is not ours, and is translated all the same.
+_MORE: Final = mark("Add another word or two. Uncommon words are better.")
+FEEDBACK: Final = (
+    _MORE,
+    mark("Use a few words, avoid common phrases."),
+    mark("No need for symbols, digits, or uppercase letters."),
+    mark("Straight rows of keys are easy to guess."),
+    mark("Short keyboard patterns are easy to guess."),
+    mark("Use a longer keyboard pattern with more turns."),
+    mark('Repeats like "aaa" are easy to guess.'),
+    mark('Repeats like "abcabcabc" are only slightly harder to guess than "abc".'),
+    mark("Avoid repeated words and characters."),
+    mark('Sequences like "abc" or "6543" are easy to guess.'),
+    mark("Avoid sequences."),
+    mark("Recent years are easy to guess."),
+    mark("Avoid recent years."),
+    mark("Avoid years that are associated with you."),
+    mark("Dates are often easy to guess."),
+    mark("Avoid dates and years that are associated with you."),
+    mark("This is a top-10 common password."),
+    mark("This is a top-100 common password."),
+    mark("This is a very common password."),
+    mark("This is similar to a commonly used password."),
+    mark("A word by itself is easy to guess."),
+    mark("Names and surnames by themselves are easy to guess."),
+    mark("Common names and surnames are easy to guess."),
+    mark("Capitalization doesn't help very much."),
+    mark("All-uppercase is almost as easy to guess as all-lowercase."),
+    mark("Reversed words aren't much harder to guess."),
+    mark("Predictable substitutions like '@' instead of 'a' don't help very much."),
+)
 
 _one_at_a_time: Final = threading.Lock()
 """`zxcvbn` keeps the user's words in a table of the whole process, so two users' words must never be in it together."""

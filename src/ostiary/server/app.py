@@ -11,13 +11,14 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final
 
-from ostiary.asgi import App, Door, Receive, Scope, Send, respond
+from ostiary.asgi import App, Door, Receive, Scope, Send, language, respond
 from ostiary.auth import Auth
 from ostiary.errors import Unavailable
 from ostiary.server import log
 from ostiary.server.data import open_auth
 from ostiary.server.settings import Settings
 from ostiary.web.metrics import Metrics
+from ostiary.web.pages import Look
 from ostiary.web.problem import NOT_FOUND, Problem
 
 logger = logging.getLogger("ostiary.server")
@@ -42,7 +43,14 @@ def load() -> App:
             _at_the_signal(auth.relay.close)
         await not_found(scope, receive, send)
 
-    door = Door(inside, auth, service=True, metrics=metrics)
+    look = Look(
+        brand=settings.brand,
+        accent=settings.accent,
+        logo=settings.logo,
+        templates=settings.templates,
+        geoip=settings.geoip,
+    )
+    door = Door(inside, auth, service=True, metrics=metrics, pages=look)
 
     async def outside(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -55,7 +63,7 @@ def load() -> App:
 async def not_found(scope: Scope, _: Receive, send: Send) -> None:
     """Answer what no route of the service answers."""
     if scope["type"] == "http":
-        await respond(Problem(NOT_FOUND).response(), scope, send)
+        await respond(Problem(NOT_FOUND).response(language(scope)), scope, send)
 
 
 async def _start(auth: Auth) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ostiary.auth import Auth
 from ostiary.errors import Misconfigured
+from ostiary.geoip import Places
 from ostiary.ports import EventSink
 from ostiary.server.settings import Settings
 from ostiary.stores.sql import SqlStore
@@ -118,6 +119,7 @@ async def prepare(settings: Settings) -> bool:
     Raises:
         Misconfigured, Unavailable: it cannot be used; one line says why and what to do.
     """
+    Places(settings.geoip)
     if settings.owns_folder:
         make_folder(settings.data)
     fresh = await is_new(settings)

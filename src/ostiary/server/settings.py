@@ -50,6 +50,12 @@ class Settings:
     """What each role permits. `None`: what was defined last stays."""
     log_level: str
     log_format: str
+    brand: str = "Ostiary"
+    """What the pages call the service."""
+    accent: str = ""
+    logo: Path | None = None
+    templates: Path | None = None
+    geoip: Path | None = None
 
     @property
     def database(self) -> Path | None:
@@ -133,6 +139,11 @@ KEYS: Final = (
     Key("roles", None, "a table: what each role permits; if not said, what was defined last", v.roles, None),
     Key("log_level", "info", f"what is logged: {', '.join(LOG_LEVELS)}", v.one_of(LOG_LEVELS)),
     Key("log_format", "console", f"how it is logged: {', '.join(LOG_FORMATS)}", v.one_of(LOG_FORMATS)),
+    Key("brand", "Ostiary", "what the pages call the service", v.text),
+    Key("accent", None, "the colour of buttons, such as #24456b", v.colour),
+    Key("logo", None, "the picture above the door: .svg, .png or .webp", v.path),
+    Key("templates", None, "a folder of templates that take the place of ours", v.path),
+    Key("geoip", None, "a file of places (.mmdb), to say where a device is", v.path),
 )
 
 KEY: Final = MappingProxyType({key.name: key for key in KEYS})
@@ -249,4 +260,9 @@ def _complete(values: Mapping[str, Any]) -> Settings:
         roles=values.get("roles"),
         log_level=values["log_level"],
         log_format=values["log_format"],
+        brand=values["brand"],
+        accent=values.get("accent", ""),
+        logo=values.get("logo"),
+        templates=values.get("templates"),
+        geoip=values.get("geoip"),
     )

@@ -53,6 +53,14 @@ def path(value: object, base: Path) -> Path:
         raise Unfit("names the home of a user who is not known") from None
 
 
+def colour(value: object, base: Path) -> str:
+    """Read a colour as a style sheet writes it."""
+    words = text(value, base)
+    if re.fullmatch("#[0-9a-fA-F]{6}", words) is None:
+        raise Unfit(f"must be a colour such as #24456b, not {words!r}")
+    return words
+
+
 def whole(least: int, most: int) -> Read[int]:
     """Read a whole number within bounds."""
 

@@ -17,7 +17,7 @@ from ostiary.errors import Unavailable
 from ostiary.feed.wire import DocumentOut, SnapshotOut
 from ostiary.guard import Guard
 from ostiary.keys.jwks import read_jwks
-from ostiary.ports import Clock, Transaction
+from ostiary.ports import Clock, Counters, Transaction
 
 _NEVER = timedelta.max
 
@@ -121,6 +121,9 @@ class _NoStore:
         self._refuse()
 
     def write(self) -> AbstractAsyncContextManager[Transaction]:
+        self._refuse()
+
+    def counting(self) -> AbstractAsyncContextManager[Counters]:
         self._refuse()
 
     async def changed(self, *, wait: float) -> bool:

@@ -8,8 +8,10 @@ from ostiary.core.session import Carrier
 from ostiary.errors import Unavailable
 from ostiary.web import device, problem
 from ostiary.web.bodies import (
+    AccountIn,
     CallerOut,
     ChangePasswordIn,
+    DeleteAccountIn,
     EndedOut,
     LoginIn,
     RefreshIn,
@@ -19,6 +21,7 @@ from ostiary.web.bodies import (
     StatusOut,
     StepUpIn,
     TokenOut,
+    activity_out,
     issued_out,
     session_out,
     sessions_out,
@@ -66,6 +69,26 @@ async def change_password(call: Call) -> Answer:
     proof = await auth.prove_again(who.user_id, body.current, ip=call.address)
     await auth.accounts.change_password(proof, new=body.new, keep_session=who.session_id)
     return Answer()
+
+
+async def rename_account(call: Call) -> Answer:
+    """Give the user another name."""
+    who = call.who
+    account = await call.auth.accounts.rename(who.user_id, call.body(AccountIn).name, actor=who.user_id)
+    return Answer(user_out(account))
+
+
+async def delete_account(call: Call) -> Answer:
+    """Delete the account for ever. Every session of it is over, and its address is free."""
+    auth, who = call.auth, call.who
+    proof = await auth.prove_again(who.user_id, call.body(DeleteAccountIn).password, ip=call.address)
+    await auth.accounts.delete_own(who, proof)
+    return Answer(headers=(*_forget(call), (b"clear-site-data", b'"cache"')))
+
+
+async def activity(call: Call) -> Answer:
+    """What happened to the account last, the newest first."""
+    return Answer(activity_out(await call.auth.accounts.activity(call.who.user_id)))
 
 
 async def _enter(call: Call, issued: Issued) -> Answer:

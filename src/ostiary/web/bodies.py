@@ -14,8 +14,10 @@ import msgspec
 
 from ostiary.auth import Issued
 from ostiary.core.assurance import acr
+from ostiary.core.events import Event, Kind
 from ostiary.core.session import Carrier, Session
 from ostiary.core.user import Account
+from ostiary.languages import mark
 from ostiary.web import problem
 from ostiary.web.device import LONGEST_NAME
 from ostiary.web.problem import FieldError, Problem
@@ -74,6 +76,18 @@ class RenameIn(In):
     """Another name for a device."""
 
     name: DeviceName
+
+
+class AccountIn(In):
+    """What shall be different about the caller's account."""
+
+    name: PersonName
+
+
+class DeleteAccountIn(In):
+    """The password, once more: what is deleted is gone for ever."""
+
+    password: Password
 
 
 class ChangePasswordIn(In):
@@ -171,6 +185,22 @@ class TokenOut(_SecretOut, frozen=True, kw_only=True):
     expires_in: int
 
 
+class EventOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to an account. `own` tells whether its user did it."""
+
+    kind: Kind
+    at: datetime
+    ip: str
+    session: str
+    own: bool
+
+
+class ActivityOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to the caller's account last, the newest first."""
+
+    events: tuple[EventOut, ...]
+
+
 class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
     """`ok`, or `ready`."""
 
@@ -209,6 +239,18 @@ def session_out(session: Session, *, current: str) -> SessionOut:
 def sessions_out(sessions: Sequence[Session], *, current: str) -> SessionsOut:
     """Return what a user sees of their sessions."""
     return SessionsOut(sessions=tuple(session_out(session, current=current) for session in sessions))
+
+
+def activity_out(events: Sequence[Event]) -> ActivityOut:
+    """Return what a user sees of what happened to their account. Who else did it is not theirs to know."""
+    return ActivityOut(
+        events=tuple(
+            EventOut(
+                kind=event.kind, at=event.at, ip=event.ip, session=event.session_id, own=event.actor == event.user_id
+            )
+            for event in events
+        )
+    )
 
 
 def issued_out(issued: Issued) -> CookieOut | BearerOut:
@@ -266,12 +308,13 @@ def _blame(message: str) -> tuple[FieldError, ...]:
     """Make what `msgspec` says of the first wrong member into what a client reads."""
     about = _ABOUT.fullmatch(message)
     if about is not None:
-        why = "This is not known here." if about["what"] == "contains unknown" else "This is missing."
+        is_unknown = about["what"] == "contains unknown"
+        why = mark("This is not known here.") if is_unknown else mark("This is missing.")
         return (FieldError(about["name"][:64], why),)
     named = _NAMED.fullmatch(message)
     if named is None or named["at"] is None:
         return ()
-    why = named["why"].replace("`", "")
+    why = named["why"].replace("`", "") + "."
     if why.startswith("Invalid enum value"):  # it goes on with what was sent, which nobody needs to hear again
-        why = "This is none of the values that are known"
-    return (FieldError(named["at"][:64], f"{why}."),)
+        why = mark("This is none of the values that are known.")
+    return (FieldError(named["at"][:64], why),)

@@ -13,10 +13,13 @@ import msgspec
 from ostiary.feed.wire import HeadOut, SnapshotOut
 from ostiary.web import answers
 from ostiary.web.bodies import (
+    AccountIn,
+    ActivityOut,
     BearerOut,
     CallerOut,
     ChangePasswordIn,
     CookieOut,
+    DeleteAccountIn,
     EndedOut,
     In,
     LoginIn,
@@ -29,6 +32,7 @@ from ostiary.web.bodies import (
     StatusOut,
     StepUpIn,
     TokenOut,
+    UserOut,
 )
 from ostiary.web.call import Does
 from ostiary.web.metrics import MEDIA_TYPE as METRICS_MEDIA_TYPE
@@ -128,6 +132,31 @@ TABLE: tuple[Route, ...] = (
         takes=ChangePasswordIn,
         status=204,
         place=Place.PROOF,
+    ),
+    Route(
+        method="PATCH",
+        path="/auth/account",
+        does=answers.rename_account,
+        needs=Needs.SESSION,
+        takes=AccountIn,
+        gives=(UserOut,),
+    ),
+    Route(
+        method="DELETE",
+        path="/auth/account",
+        does=answers.delete_account,
+        needs=Needs.SESSION,
+        throttled=True,
+        takes=DeleteAccountIn,
+        status=204,
+        place=Place.PROOF,
+    ),
+    Route(
+        method="GET",
+        path="/auth/activity",
+        does=answers.activity,
+        needs=Needs.SESSION,
+        gives=(ActivityOut,),
     ),
     Route(
         method="POST",

@@ -10,6 +10,11 @@ is every way in which a password can fail. `code` is stable; `detail` is one sen
 | a refresh (`GRANT`)                      | what would be `invalid_token` is `invalid_grant` (RFC 6749 5.2) |
 """
 
+import dataclasses
+import logging
+import secrets
+import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -19,7 +24,10 @@ import msgspec
 
 from ostiary.core.decision import Reason
 from ostiary.errors import Barred, Invalid, OstiaryError, Overloaded, Refused, Taken, Throttled, WeakPassword
+from ostiary.languages import ENGLISH, Language
 from ostiary.web.http import Header, Response
+
+log = logging.getLogger("ostiary.web")
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 1
@@ -52,6 +60,9 @@ class Row:
 
 
 _NO_CARRIER = Row(401, "unauthenticated", "Log in first.")
+_PROVE_ANEW = Row(
+    401, "insufficient_user_authentication", "This needs a more recent or a stronger login. Prove yourself again."
+)
 _OVER = Row(401, "invalid_token", "This session is over. Log in again.")
 INVALID_GRANT = Row(401, "invalid_grant", "This refresh token is no longer good. Log in again.")
 _AMBIGUOUS = Row(400, "invalid_request", "The request carries more than one session.")
@@ -82,7 +93,8 @@ TABLE: dict[Reason, Row] = {
     Reason.BAD_CREDENTIALS: _BAD_CREDENTIALS,
     Reason.WRONG_USER: _BAD_CREDENTIALS,
     Reason.THROTTLED: Row(429, "too_many_requests", "Too many tries. Wait a little."),
-    Reason.NOT_FRESH: Row(401, "insufficient_user_authentication", "This needs a recent login. Prove yourself again."),
+    Reason.NOT_FRESH: _PROVE_ANEW,
+    Reason.NOT_STRONG: _PROVE_ANEW,
     Reason.FORBIDDEN: Row(403, "insufficient_scope", "You may not do this."),
     Reason.CROSS_SITE: Row(
         403, "cross_site", "This request came from another site, or did not show the session's token."
@@ -127,22 +139,38 @@ OTHERS = (
 """The rows that no `Reason` leads to: the request itself is wrong, or we are."""
 
 
-class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field."""
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field, in a sentence that is translated when it is said, and the values in it."""
+
+    field: str
+    message: str
+    values: Mapping[str, object] = dataclasses.field(default_factory=dict[str, object])
+
+    def said(self, language: Language) -> str:
+        """Return the sentence in a language."""
+        return language.text(self.message, **self.values)
+
+
+class FieldErrorOut(msgspec.Struct, frozen=True):
+    """What is wrong with one field, as a client reads it."""
 
     field: str
     detail: str
 
 
 class ProblemOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem details (RFC 9457). `code` is stable, `errors` names fields, `id` finds an internal error in the log."""
+    """Problem details (RFC 9457). `code` is stable, `errors` names fields, `id` finds an internal error in the log.
+
+    `title` is the phrase of the status line; `detail` is in the language that the client asks for.
+    """
 
     type: str
     title: str
     status: int
     code: str
     detail: str
-    errors: tuple[FieldError, ...] = ()
+    errors: tuple[FieldErrorOut, ...] = ()
     id: str = ""
 
 
@@ -163,8 +191,8 @@ class Problem(Exception):
         self.headers = headers
         self.id = id
 
-    def response(self) -> Response:
-        """Return the answer. A body of bytes that can be shown to anybody."""
+    def response(self, language: Language = ENGLISH) -> Response:
+        """Return the answer, in a language. A body of bytes that can be shown to anybody."""
         row = self.row
         body = msgspec.json.encode(
             ProblemOut(
@@ -172,8 +200,8 @@ class Problem(Exception):
                 title=HTTPStatus(row.status).phrase,
                 status=row.status,
                 code=row.code,
-                detail=row.sentence,
-                errors=self.errors,
+                detail=language.text(row.sentence),
+                errors=tuple(FieldErrorOut(error.field, error.said(language)) for error in self.errors),
                 id=self.id,
             )
         )
@@ -181,6 +209,7 @@ class Problem(Exception):
             status=row.status,
             headers=(
                 (b"content-type", MEDIA_TYPE.encode()),
+                (b"content-language", language.tag.encode()),
                 (b"cache-control", b"no-store"),
                 *SECURITY_HEADERS,
                 *self.headers,
@@ -194,23 +223,25 @@ def of(error: OstiaryError, *, at: Place | None = None) -> Problem:
     match error:
         case Throttled(retry_after=seconds):
             return Problem(TABLE[Reason.THROTTLED], headers=(_retry_after(seconds),))
-        case Barred(reason=reason, within=within):
-            return refusal(reason, at=at or Place.CARRIER, within=within)
+        case Barred(reason=reason, within=within, aal=aal):
+            return refusal(reason, at=at or Place.CARRIER, within=within, aal=aal)
         case Refused(reason=reason):
             return refusal(reason, at=at or Place.PROOF)
         case Overloaded(retry_after=seconds):
             return Problem(TABLE[Reason.OVERLOADED], headers=(_retry_after(seconds),))
-        case Taken(field=field, why=why):
-            return Problem(TAKEN, errors=(FieldError(field, why),))
-        case WeakPassword(field=field, why=why):
-            return Problem(WEAK_PASSWORD, errors=(FieldError(field, why),))
-        case Invalid(field=field, why=why):
-            return Problem(INVALID, errors=(FieldError(field, why),))
+        case Taken():
+            return Problem(TAKEN, errors=_blame(error))
+        case WeakPassword():
+            return Problem(WEAK_PASSWORD, errors=_blame(error))
+        case Invalid():
+            return Problem(INVALID, errors=_blame(error))
         case _:
             return refusal(Reason.UNAVAILABLE)
 
 
-def refusal(reason: Reason, *, at: Place = Place.CARRIER, within: timedelta | None = None) -> Problem:
+def refusal(
+    reason: Reason, *, at: Place = Place.CARRIER, within: timedelta | None = None, aal: int | None = None
+) -> Problem:
     """Say what a client may read of a reason, with the challenge and the patience that belong to it."""
     row = TABLE[reason]
     if at is Place.PROOF and reason is Reason.USER_DISABLED:
@@ -219,10 +250,30 @@ def refusal(reason: Reason, *, at: Place = Place.CARRIER, within: timedelta | No
         row = INVALID_GRANT
     headers: tuple[Header, ...] = ()
     if row.status in (400, 401) or reason is Reason.FORBIDDEN:
-        headers = ((b"www-authenticate", _challenge(row, within).encode()),)
+        headers = ((b"www-authenticate", _challenge(row, within, aal).encode()),)
     if row.status in (429, 503):
         headers = (_retry_after(RETRY_AFTER),)
     return Problem(row, headers=headers)
+
+
+def on_record(error: Exception, where: str) -> Problem:
+    """Put an error that nobody expected on record, under a number that the client is told.
+
+    The record says where, not what with: the text of an exception may hold what a user has typed.
+    """
+    number = secrets.token_hex(8)
+    frames: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(frames) < 10:
+        at = "".join(traceback.format_tb(cause.__traceback__))
+        frames.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n{at}")
+        cause = cause.__cause__ or cause.__context__
+    log.error("%s failed (%s): %s", where, number, "from ".join(frames))
+    return Problem(INTERNAL_ERROR, id=number)
+
+
+def _blame(error: Invalid) -> tuple[FieldError, ...]:
+    return (FieldError(error.field, error.message, error.values),)
 
 
 _SAID_IN_CHALLENGE = frozenset(
@@ -231,7 +282,7 @@ _SAID_IN_CHALLENGE = frozenset(
 _SAID_OTHERWISE = {"invalid_verifier": "invalid_token"}
 
 
-def _challenge(row: Row, within: timedelta | None) -> str:
+def _challenge(row: Row, within: timedelta | None, aal: int | None) -> str:
     """Return the challenge of RFC 6750 section 3 (and RFC 9470). Who has shown no token is told of no error."""
     parts = ['realm="ostiary"']
     error = _SAID_OTHERWISE.get(row.code, row.code)
@@ -239,6 +290,8 @@ def _challenge(row: Row, within: timedelta | None) -> str:
         parts += [f'error="{error}"', f'error_description="{row.sentence}"']
     if within is not None:
         parts.append(f'max_age="{int(within.total_seconds())}"')
+    if aal is not None:
+        parts.append(f'acr_values="aal{aal}"')
     return "Bearer " + ", ".join(parts)
 
 

@@ -13,15 +13,13 @@
 | what the route does                                         | its own                    |
 """
 
-import logging
-import secrets
-import traceback
 from dataclasses import replace
 from functools import cache
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from ostiary import languages
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
@@ -37,9 +35,8 @@ from ostiary.web.endpoints import EVENT_ID, TABLE, Needs, Part, Route
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
 from ostiary.web.metrics import Metrics
 from ostiary.web.openapi import document
+from ostiary.web.pages.router import Pages
 from ostiary.web.problem import SECURITY_HEADERS, FieldError, Problem
-
-log = logging.getLogger("ostiary.web")
 
 _SESSIONS = (Needs.SESSION, Needs.COOKIE)
 
@@ -49,8 +46,10 @@ _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 class Router:
     """Answers every request to a path of the table, and nothing else."""
 
-    def __init__(self, auth: Auth, *, service: bool = False, metrics: Metrics | None = None) -> None:
-        """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too."""
+    def __init__(
+        self, auth: Auth, *, service: bool = False, metrics: Metrics | None = None, pages: Pages | None = None
+    ) -> None:
+        """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too; and its pages."""
         parts = (Part.AUTH, Part.SERVICE) if service else (Part.AUTH,)
         routes = tuple(route for route in TABLE if route.part in parts)
         self._auth = auth
@@ -63,35 +62,43 @@ class Router:
             start, has_id, _ = route.path.partition("{id}")
             (self._with_id if has_id else self._exact).setdefault(start, {})[route.method] = route
         self._starts = tuple(self._with_id)
-        self.starts = tuple({"/" + route.path.split("/")[1] for route in routes})
+        self._pages = pages
+        paths = [*(route.path for route in routes), *(pages.paths if pages is not None else ())]
+        self.starts = tuple({"/" + path.split("/")[1] for path in paths})
         """What every path of the table begins with: a quick look that spares all other requests a slower one."""
 
     def knows(self, path: str) -> bool:
         """Tell whether a path is in the table."""
-        return path in self._exact or (path.startswith(self._starts) and bool(self._find(path)))
+        return path in self._exact or (path.startswith(self._starts) and bool(self._find(path))) or self._has_page(path)
 
     def reads_body(self, method: str, path: str) -> bool:
         """Tell whether the request's body must be read before it is answered."""
         route = self._find(path).get(method)
-        return route is not None and route.takes is not None
+        return route.takes is not None if route is not None else method == "POST" and self._has_page(path)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request. Whatever goes wrong is an answer too."""
+        if self._pages is not None and self._pages.knows(request.path):
+            page = await self._pages.answer(request)
+            return replace(page, headers=(*page.headers, *self._always))
         methods = self._find(request.path)
         method = "GET" if request.method == "HEAD" else request.method
         route = methods.get(method)
         try:
             response = _no_route(methods, method) if route is None else await self._go(route, request)
         except Problem as refused:
-            response = refused.response()
+            response = refused.response(_language(request))
         except Misconfigured as error:
-            response = _unexpected(error, route).response()
+            response = problem.on_record(error, _name(route)).response(_language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
-            response = problem.of(error, at=place).response()
+            response = problem.of(error, at=place).response(_language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
-            response = _unexpected(error, route).response()
+            response = problem.on_record(error, _name(route)).response(_language(request))
         return replace(response, headers=(*response.headers, *self._always))
+
+    def _has_page(self, path: str) -> bool:
+        return self._pages is not None and self._pages.knows(path)
 
     def _find(self, path: str) -> dict[str, Route]:
         exact = self._exact.get(path)
@@ -144,15 +151,24 @@ class Router:
         return answer
 
 
+def _language(request: Request) -> languages.Language:
+    """Choose the language of a refusal: by the header alone, for who asks may not be known."""
+    return languages.of(request.header(b"accept-language"))
+
+
 def _no_route(methods: dict[str, Route], method: str) -> Response:
-    """Answer where no route is: say what the path takes (RFC 9110 sections 9.3.7 and 15.5.6), or that there is none."""
+    """Answer where no route is: say what the path takes (RFC 9110 sections 9.3.7 and 15.5.6), or that there is none.
+
+    Raises:
+        Problem: the answer is one.
+    """
     if not methods:
-        return Problem(problem.NOT_FOUND).response()
+        raise Problem(problem.NOT_FOUND)
     allowed = sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set[str]()))
     allow = (b"allow", ", ".join(allowed).encode())
     if method == "OPTIONS":
         return Response(status=204, headers=((b"cache-control", b"no-store"), *SECURITY_HEADERS, allow))
-    return Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,)).response()
+    raise Problem(problem.METHOD_NOT_ALLOWED, headers=(allow,))
 
 
 def _read_query(raw: bytes, known: tuple[str, ...]) -> dict[str, str]:
@@ -211,18 +227,5 @@ def _response(route: Route, answer: Answer) -> Response:
     )
 
 
-def _unexpected(error: Exception, route: Route | None) -> Problem:
-    """Put an error on record under a number that the client is told.
-
-    The record says where, not what with: the text of an exception may hold what a user has typed.
-    """
-    number = secrets.token_hex(8)
-    frames: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(frames) < 10:
-        at = "".join(traceback.format_tb(cause.__traceback__))
-        frames.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n{at}")
-        cause = cause.__cause__ or cause.__context__
-    name = "a request" if route is None else f"{route.method} {route.path}"
-    log.error("%s failed (%s): %s", name, number, "from ".join(frames))
-    return Problem(problem.INTERNAL_ERROR, id=number)
+def _name(route: Route | None) -> str:
+    return "a request" if route is None else f"{route.method} {route.path}"

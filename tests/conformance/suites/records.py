@@ -48,16 +48,27 @@ class CountersSuite:
         async def attempt() -> None:
             swapped = False
             while not swapped:
-                async with store.write() as tx:
-                    old = await tx.counters.get(["k", "l"])
+                async with store.counting() as counters:
+                    old = await counters.get(["k", "l"])
                     await asyncio.sleep(0)
                     count = old["k"].count + 1 if old else 1
-                    swapped = await tx.counters.swap(old, dict.fromkeys(("k", "l"), Counter(count=count, at=NOW)))
+                    swapped = await counters.swap(old, dict.fromkeys(("k", "l"), Counter(count=count, at=NOW)))
 
         await asyncio.gather(*(attempt() for _ in range(MANY)))
 
         all_of_them = Counter(count=MANY, at=NOW)
         assert await read(store, lambda tx: tx.counters.get(["k", "l"])) == {"k": all_of_them, "l": all_of_them}
+
+    async def test_the_same_counters(self, store: Store) -> None:
+        """What is counted alone and what is counted within a transaction are the same counters."""
+        one, two = Counter(count=1, at=NOW), Counter(count=2, at=NOW)
+        async with store.counting() as counters:
+            assert await counters.swap({}, {"ada": one})
+        assert await written(store, lambda tx: tx.counters.swap({"ada": one}, {"ada": two}))
+
+        async with store.counting() as counters:
+            assert await counters.get(["ada"]) == {"ada": two}
+        assert await read(store, lambda tx: tx.counters.get(["ada"])) == {"ada": two}
 
     async def test_purge(self, store: Store) -> None:
         """Counters last changed before a time go, in steps of at most the limit."""
@@ -229,6 +240,17 @@ class EventsSuite:
             await tx.events.add(event)
 
         assert await read(store, lambda tx: tx.events.of("ada", limit=10)) == [event, event]
+
+    async def test_forget(self, store: Store) -> None:
+        """What is personal in one user's records is blanked and the rest stays; nobody else's are touched."""
+        hers, quiet = given.event(ip="203.0.113.7", detail={"carrier": "cookie"}), given.event()
+        others = [given.event(user_id=user_id, ip="203.0.113.8") for user_id in ("bob", "")]
+        await written(store, lambda tx: tx.events.add(hers, quiet, *others))
+
+        assert await written(store, lambda tx: tx.events.forget("")) == 0
+        assert await written(store, lambda tx: tx.events.forget("ada")) == 1
+        assert await read(store, lambda tx: tx.events.of("ada", limit=10)) == [quiet, replace(hers, ip="")]
+        assert await read(store, lambda tx: tx.events.of("bob", limit=10)) == others[:1]
 
     async def test_purge(self, store: Store) -> None:
         """Events older than a time go, in steps of at most the limit."""

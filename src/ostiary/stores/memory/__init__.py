@@ -68,6 +68,12 @@ class MemoryStore:
                 state.freeze()
         opening.bell.ring()
 
+    @asynccontextmanager
+    async def counting(self) -> AsyncGenerator[ports.Counters]:
+        """Begin a write of counters alone."""
+        async with self.write() as tx:
+            yield tx.counters
+
     async def changed(self, *, wait: float) -> bool:
         """Return `True` at once after a write, or `False` after `wait` seconds."""
         return await self._opened().bell.heard(wait=wait)

@@ -271,6 +271,16 @@ class Events:
         found = self._state.events.where(lambda event: event.user_id == user_id)
         return sorted(found, key=lambda event: event.at)[::-1][:limit]
 
+    async def forget(self, user_id: str) -> int:
+        personal = [
+            (number, event)
+            for number, event in self._state.events.rows.items()
+            if user_id and event.user_id == user_id and event.ip
+        ]
+        for number, event in personal:
+            self._state.events.put(number, replace(event, ip=""))
+        return len(personal)
+
     async def purge(self, *, before: datetime, limit: int) -> int:
         return self._state.events.remove(lambda event: event.at < before, limit=limit)
 

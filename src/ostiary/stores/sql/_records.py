@@ -95,6 +95,9 @@ class Events:
             return []
         return await self._link.rows(Event, _EVENTS_OF, owner=user_id, limit=limit)
 
+    async def forget(self, user_id: str) -> int:
+        return await self._link.count(_EVENTS_FORGET, owner=user_id) if user_id else 0
+
     async def purge(self, *, before: datetime, limit: int) -> int:
         return await self._link.count(_EVENTS_PURGE, before=before, limit=limit)
 
@@ -153,6 +156,7 @@ _EVENTS_OF = (
     .order_by(events.c.at.desc(), events.c.id.desc())
     .limit(bindparam("limit"))
 )
+_EVENTS_FORGET = update(events).where(events.c.user_id == bindparam("owner"), events.c.ip != "").values(ip="")
 _EVENTS_PURGE = delete(events).where(
     events.c.id.in_(
         select(events.c.id)

@@ -18,7 +18,7 @@ class Connection:
 
     def __init__(self, uri: str, *, busy: float) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ostiary-sqlite")
-        self._opened = self._thread.submit(_connect, uri, busy)
+        self._opened = self._thread.submit(connect, uri, busy)
         self._closed = False
 
     async def ask(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -28,14 +28,14 @@ class Connection:
         """
         if self._closed:
             raise Unavailable("the store cannot answer: it is not open")
-        with _answering():
+        with answering():
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
 
     async def finish(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do something and stay until it is done or has failed. Who is cancelled meanwhile leaves only then."""
         if self._closed:
             raise Unavailable("the store cannot answer: it is not open")
-        with _answering():
+        with answering():
             await decided(asyncio.wrap_future(self._thread.submit(self._do, work)))
 
     def tell(self, work: Callable[[sqlite3.Connection], object]) -> None:
@@ -58,7 +58,8 @@ class Connection:
         return work(self._opened.result())
 
 
-def _connect(uri: str, busy: float) -> sqlite3.Connection:
+def connect(uri: str, busy: float) -> sqlite3.Connection:
+    """Connect, as every connection of ours is set."""
     connection = sqlite3.connect(
         uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -70,7 +71,7 @@ def _connect(uri: str, busy: float) -> sqlite3.Connection:
 
 
 @contextmanager
-def _answering() -> Generator[None]:
+def answering() -> Generator[None]:
     """Turn the driver's errors into ours: a contradiction is a `ValueError`, a silent store is `Unavailable`."""
     try:
         yield

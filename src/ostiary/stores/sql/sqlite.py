@@ -198,7 +198,7 @@ class Sqlite:
                 await _begin(writer, deadline)
                 yield link
                 link.end()
-                await writer.finish(_commit)
+                await writer.finish(commit)
             except BaseException:
                 link.end()
                 writer.tell(sqlite3.Connection.rollback)
@@ -240,14 +240,15 @@ async def _acquired(turn: asyncio.Lock, deadline: float) -> None:
 
 async def _begin(writer: Connection, deadline: float) -> None:
     pause = 0.001
-    while not await writer.ask(_begun):
+    while not await writer.ask(begun):
         if asyncio.get_running_loop().time() >= deadline:
             raise Unavailable("the store cannot answer: another process keeps it locked")
         await asyncio.sleep(pause)
         pause = min(2 * pause, 0.004)
 
 
-def _begun(connection: sqlite3.Connection) -> bool:
+def begun(connection: sqlite3.Connection) -> bool:
+    """Begin a write, unless another process is writing."""
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
@@ -257,7 +258,8 @@ def _begun(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def _commit(connection: sqlite3.Connection) -> None:
+def commit(connection: sqlite3.Connection) -> None:
+    """Make everything durable."""
     # Unlike the driver's `commit()`, this fails when there is nothing to commit because SQLite has rolled back.
     connection.execute("COMMIT")
 

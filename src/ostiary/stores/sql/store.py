@@ -102,6 +102,12 @@ class SqlStore:
         async with self._database.write() as link:
             yield SqlTransaction(link)
 
+    @asynccontextmanager
+    async def counting(self) -> AsyncGenerator[ports.Counters]:
+        """Begin a write of counters alone."""
+        async with self.write() as tx:
+            yield tx.counters
+
     async def changed(self, *, wait: float) -> bool:
         """Return `True` soon after anybody has appended to the feed, or `False` after `wait` seconds."""
         return await self._database.changed(wait=wait)

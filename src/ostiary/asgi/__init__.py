@@ -4,38 +4,54 @@
 
 It starts and stops the `Auth` with the application, answers `/auth/*` and the key set, and says of every other request
 who is asking: `current(scope)`. Saying is all it does; `Requires` refuses.
+
+A WebSocket that was opened with a session is closed with code 4401 when that is over. A long response may ask
+`await alive(scope)`.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
+from ostiary import languages
+from ostiary.asgi.sockets import SESSION_OVER, attend
+from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.auth import Auth
-from ostiary.core.access import Principal, Requirement, meets
+from ostiary.core.access import Principal, Requirement
 from ostiary.core.decision import Denied, Reason
-from ostiary.errors import Barred, Misconfigured, OstiaryError
+from ostiary.errors import Barred, OstiaryError
 from ostiary.guard import Headers, Unsure
-from ostiary.ports import Clock
+from ostiary.languages import Language
 from ostiary.web import problem
 from ostiary.web.http import LARGEST_BODY, Request, Response
 from ostiary.web.metrics import Metrics
+from ostiary.web.pages import Look, Pages
 from ostiary.web.router import Router
+from ostiary.web.standing import ANYBODY, WHO, current, require
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+__all__ = [
+    "ANYBODY",
+    "SESSION_OVER",
+    "App",
+    "Door",
+    "Message",
+    "Receive",
+    "Requires",
+    "Scope",
+    "Send",
+    "alive",
+    "current",
+    "language",
+    "require",
+    "respond",
+]
+
 
 log = logging.getLogger("ostiary.asgi")
 
-_WHO = "ostiary"
-"""The one key we add: who is asking, and the clock that freshness is judged by. Two would make the table grow."""
-ANYBODY = Requirement()
-"""A session, and nothing more."""
+_UNAVAILABLE = Denied(Reason.UNAVAILABLE)
 
 _TAKEN_IN_WITHIN = 5.0
 """Seconds that a client may take for one chunk of a stream. Who is slower comes again and goes on where it was."""
@@ -45,14 +61,26 @@ _HANDSHAKE = "CONNECT"
 
 
 class Door:
-    """Stands in front of an application. `service` adds the routes of the stand-alone service."""
+    """Stands in front of an application. `service` adds the routes of the stand-alone service, `pages` its pages.
 
-    def __init__(self, app: App, auth: Auth, *, service: bool = False, metrics: Metrics | None = None) -> None:
+    `pages` is `True`, or the `Look` that they shall have.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        auth: Auth,
+        *,
+        service: bool = False,
+        metrics: Metrics | None = None,
+        pages: bool | Look = False,
+    ) -> None:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
-        self._clock = auth.clock
-        self._router = Router(auth, service=service, metrics=metrics)
+        look = pages if isinstance(pages, Look) else Look() if pages else None
+        shown = Pages(auth, look, service=service) if look is not None else None
+        self._router = Router(auth, service=service, metrics=metrics, pages=shown)
         self._knows = self._router.knows
         self._ours = self._router.starts
         self._closed = False
@@ -70,7 +98,8 @@ class Door:
                 await self._answer(path, scope, receive, send)
                 return
         elif kind == "websocket":
-            method = _HANDSHAKE
+            await self._attend(scope, receive, send)
+            return
         elif kind == "lifespan":
             await self._live(scope, receive, send)
             return
@@ -81,13 +110,23 @@ class Door:
         answer = self._check(headers, method) if self._auth.started else await self._start_and_check(headers, method)
         if isinstance(answer, Unsure):
             answer = await self._auth.guard.ask(answer, headers, method)
-        scope[_WHO] = (answer, self._clock)
+        scope[WHO] = (answer, self._auth)
         await self._app(scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- a request
 
+    async def _attend(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say who opens a WebSocket, and stay with it for as long as it is open."""
+        await self._is_started()
+        who = await self._auth.authenticate(scope["headers"], _HANDSHAKE) if self._auth.started else _UNAVAILABLE
+        scope[WHO] = (who, self._auth)
+        if isinstance(who, Principal):
+            await attend(self._app, scope, receive, send, auth=self._auth, who=who)
+        else:
+            await self._app(scope, receive, send)
+
     async def _start_and_check(self, headers: Headers, method: str) -> Principal | Denied | Unsure:
-        return self._check(headers, method) if await self._is_started() else Denied(Reason.UNAVAILABLE)
+        return self._check(headers, method) if await self._is_started() else _UNAVAILABLE
 
     async def _is_started(self) -> bool:
         """Start at the first request where the server knows no lifespan. What was stopped is not started again."""
@@ -180,10 +219,12 @@ class Requires:
         *,
         role: str | None = None,
         permission: str | None = None,
+        scope: str | None = None,
+        aal: int | None = None,
         fresh: timedelta | None = None,
     ) -> None:
         self._app = app
-        requirement = Requirement(role=role, permission=permission, fresh=fresh)
+        requirement = Requirement(role=role, permission=permission, scope=scope, aal=aal, fresh=fresh)
         self._requirement = ANYBODY if requirement == ANYBODY else requirement
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -192,40 +233,28 @@ class Requires:
             try:
                 require(scope, self._requirement)
             except Barred as barred:
-                return respond(problem.of(barred).response(), scope, send)
+                return respond(problem.of(barred).response(language(scope)), scope, send)
         return self._app(scope, receive, send)
 
 
-def current(scope: Scope) -> Principal:
-    """Return who is asking.
+async def alive(scope: Scope) -> bool:
+    """Tell whether the session that a request came with is still good: what a long response asks between its parts.
+
+    It is answered from memory while the lease holds. A session that may do other things than before is not the same.
 
     Raises:
-        Barred: nobody is, or the session is not good. As a `Refused` it becomes a problem at the border.
+        Barred: the request came with no session that is good.
         Misconfigured: no `Door` stands in front of this application.
     """
-    answer, _ = scope.get(_WHO, (None, None))
-    if isinstance(answer, Principal):
-        return answer
-    if isinstance(answer, Denied):
-        raise Barred(answer.reason)
-    raise Misconfigured("no ostiary door stands in front of this application: install it, or wrap the app in Door")
+    who = current(scope)
+    auth: Auth = scope[WHO][1]
+    return await auth.guard.still(who)
 
 
-def require(scope: Scope, requirement: Requirement) -> Principal:
-    """Return who is asking if they meet a requirement.
-
-    Raises:
-        Barred: nobody is asking, or they do not meet it.
-        Misconfigured: no `Door` stands in front of this application.
-    """
-    principal = current(scope)
-    if requirement is ANYBODY:
-        return principal
-    clock: Clock = scope[_WHO][1]
-    unmet = meets(requirement, principal, now=clock.now())
-    if unmet is not None:
-        raise Barred(unmet.reason, within=requirement.fresh if unmet.reason is Reason.NOT_FRESH else None)
-    return principal
+def language(scope: Scope) -> Language:
+    """Return the language that the client of a request asks for."""
+    wished = [value for name, value in scope["headers"] if name == b"accept-language"]
+    return languages.of(wished[0].decode("latin-1") if len(wished) == 1 else None)
 
 
 async def respond(response: Response, scope: Scope, send: Send) -> None:
