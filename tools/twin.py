@@ -38,6 +38,7 @@ MODULES: Final = (
     "auth.throttles",
     "auth.keys",
     "auth.accounts",
+    "auth.arrivals",
     "auth.verifiers",
     "auth.upkeep",
     "auth.verbs",

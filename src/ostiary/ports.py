@@ -130,12 +130,16 @@ class Users(Protocol):
 class Identifiers(Protocol):
     """What finds a user."""
 
-    async def add(self, identifier: Identifier) -> bool:
-        """Add it, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
+    async def add(self, *identifiers: Identifier) -> bool:
+        """Add each, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
         ...
 
     async def get(self, kind: str, value: str) -> Identifier | None:
         """Return the identifier with this canonical value, or `None`."""
+        ...
+
+    async def taken(self, kind: str, values: Collection[str]) -> Collection[str]:
+        """Return those of these canonical values that somebody has."""
         ...
 
     async def of(self, user_id: str) -> Sequence[Identifier]:

@@ -189,7 +189,7 @@ class Accounts:
         Raises:
             Invalid: the name cannot be used, or there is no such user.
         """
-        name = _clean_name(name)
+        name = clean_name(name)
         async with self.works.begin() as work:
             user = await _user(work, user_id)
             if user.name != name:

@@ -1,29 +1,33 @@
 """`ostiary import`: accounts from another system, with their passwords. Nobody has to choose a new one."""
 
 import os
+import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ostiary.auth import Auth
-from ostiary.cli.arriving import SOURCES, Broken, Options
+from ostiary.cli.arriving import AT_ONCE, SOURCES, Broken, Options
 from ostiary.cli.options import ACTOR, Given
 from ostiary.cli.output import confirm
-from ostiary.core.arrival import Arrival, Fate
+from ostiary.core.arrival import COME, Arrival, Fate
+from ostiary.core.identifier import email as canonical_email
 from ostiary.errors import Invalid, Unavailable
 
-_AT_ONCE: Final = 500
 _MOST_TOLD: Final = 1000
 """Rows that are told one by one. Beyond, they are counted."""
 _TRIES: Final = 3
-_CAME: Final = (Fate.CAME, Fate.CAME_WITHOUT_PASSWORD)
+_NOT_TOLD: Final = frozenset({Fate.CAME, Fate.WAS_HERE})
+_Act = Callable[[Sequence[Arrival]], Awaitable[Sequence[Fate]]]
 SALT: Final = "SECURITY_PASSWORD_SALT"
 
 
@@ -34,16 +38,35 @@ class _Report:
         self.fates = Counter[str]()
         self.left: list[dict[str, str]] = []
 
-    def note(self, where: str, why: str, *, came: bool = False) -> None:
+    def note(self, where: str, why: str) -> None:
         """Count one, and tell it if it stayed or needs something."""
-        self.fates[why if not came else str(Fate.CAME)] += 1
-        if not came and why != Fate.WAS_HERE and len(self.left) < _MOST_TOLD:
+        self.fates[why] += 1
+        if why not in _NOT_TOLD and len(self.left) < _MOST_TOLD:
             self.left.append({"row": where, "why": why})
 
     @property
     def coming(self) -> int:
         """How many come, or came."""
-        return sum(self.fates[fate] for fate in _CAME)
+        return sum(self.fates[fate] for fate in COME)
+
+
+class _Seen:
+    """The addresses that there were before, in a file of its own: their number is not limited by memory."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE seen (address TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def first(self, arrival: Arrival) -> bool:
+        """Say whether nobody before had the address. What is no address was nobody's."""
+        address = canonical_email(arrival.email)
+        if address is None:
+            return True
+        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (address,)).rowcount == 1
+
+    def close(self) -> None:
+        """Throw them away."""
+        self._database.close()
 
 
 def arrive(  # noqa: PLR0917 - typer calls it by keyword
@@ -66,45 +89,51 @@ def arrive(  # noqa: PLR0917 - typer calls it by keyword
     where = str(Path(place).expanduser()) if source == "csv" else place
 
     async def look(auth: Auth) -> _Report:
-        return await _all(auth, read(where, options), changes=False)
-
-    async def bring(auth: Auth) -> _Report:
-        return await _all(auth, read(where, options), changes=True)
+        return await _all(read(where, options), auth.arrivals.look, expected=None)
 
     looked = given.run(look)
-    if not given.out.json or dry_run:
-        _tell(given, looked, done=False)
     if dry_run or not looked.coming:
+        _tell(given, looked, done=False)
         return
+    if not given.out.json:
+        _tell(given, looked, done=False)
     confirm(f"Bring in {looked.coming} accounts?", yes=yes)
+
+    async def bring(auth: Auth) -> _Report:
+        return await _all(read(where, options), partial(_brought, auth), expected=looked.fates.total())
+
     _tell(given, given.run(bring), done=True)
 
 
-async def _all(auth: Auth, rows: Iterator[Arrival | Broken], *, changes: bool) -> _Report:
+async def _all(rows: Iterator[Arrival | Broken], act: _Act, *, expected: int | None) -> _Report:
     report = _Report()
-    columns = (SpinnerColumn(), TextColumn("{task.completed} accounts"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("", total=None)
-        while batch := list(islice(rows, _AT_ONCE)):
-            arrivals = [row for row in batch if isinstance(row, Arrival)]
-            for broken in batch:
-                if isinstance(broken, Broken):
-                    report.note(broken.where, broken.why)
-            fates = await _brought(auth, arrivals) if changes else await auth.arrivals.look(arrivals)
-            for arrival, fate in zip(arrivals, fates, strict=True):
-                report.note(arrival.where, fate, came=fate is Fate.CAME)
+    with _progress() as progress, closing(_Seen()) as seen:
+        task = progress.add_task("", total=expected)
+        while batch := list(islice(rows, AT_ONCE)):
+            arrivals = list[Arrival]()
+            for row in batch:
+                if isinstance(row, Broken):
+                    report.note(row.where, row.why)
+                elif seen.first(row):
+                    arrivals.append(row)
+                else:
+                    report.note(row.where, Fate.TWICE)
+            for arrival, fate in zip(arrivals, await act(arrivals), strict=True):
+                report.note(arrival.where, fate)
             progress.update(task, advance=len(batch))
     return report
 
 
-async def _brought(auth: Auth, arrivals: list[Arrival]) -> "list[Fate]":
-    for left in reversed(range(_TRIES)):
-        try:
-            return list(await auth.arrivals.add(arrivals, actor=ACTOR))
-        except Unavailable:
-            if not left:
-                raise
-    raise AssertionError
+async def _brought(auth: Auth, arrivals: Sequence[Arrival]) -> Sequence[Fate]:
+    for _ in range(_TRIES - 1):
+        with suppress(Unavailable):
+            return await auth.arrivals.add(arrivals, actor=ACTOR)
+    return await auth.arrivals.add(arrivals, actor=ACTOR)
+
+
+def _progress() -> Progress:
+    columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.completed} accounts"), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
 def _tell(given: Given, report: _Report, *, done: bool) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,14 @@ class Fate(StrEnum):
     """What became of an arrival, in the words of the report."""
 
     CAME = "came"
-    CAME_WITHOUT_PASSWORD = "came without a password: it has none, or one whose hash cannot be read"  # noqa: S105
+    NO_PASSWORD = "came; it has no password"  # noqa: S105
+    UNREADABLE = "came without its password: the hash is of no kind that can be read, or costs too much to compare"
     WAS_HERE = "was here already, and is as it was"
+    TWICE = "has the address of one before it"
     NO_ADDRESS = "has no e-mail address that can be used"
     BAD_NAME = "has a name that cannot be used"
     BAD_ROLE = "has a role whose name cannot be used"
+
+
+COME: Final = frozenset({Fate.CAME, Fate.NO_PASSWORD, Fate.UNREADABLE})
+"""What becomes of those who are here afterwards."""

@@ -6,15 +6,17 @@
 | `$bcrypt-sha256$…`                            | passlib                                      | libpass     |
 | `$pbkdf2-sha512$…`, `-sha256`, `$pbkdf2$…`    | passlib, Flask-Security                      | libpass     |
 | `$5$…`, `$6$…`                                | sha-crypt: passlib, Unix                     | libpass     |
-| `$scrypt$ln=16,…`                             | passlib                                      | libpass     |
+| `$scrypt$ln=16,…`                             | passlib                                      | hashlib     |
 | `pbkdf2_sha256$…`, `pbkdf2_sha1$…`            | Django                                       | libpass     |
 | `bcrypt_sha256$$2b$…`, `bcrypt$$2b$…`         | Django                                       | libpass     |
-| `md5$…`                                       | Django                                       | libpass     |
+| `md5$…`, `sha1$…`                             | Django                                       | libpass     |
+| `argon2$argon2id$…`                           | Django                                       | the rest    |
 | `scrypt$16384$salt$8$5$…`                     | Django                                       | hashlib     |
 | `pbkdf2:sha256:600000$…`, `scrypt:32768:8:1$…`| Werkzeug                                     | hashlib     |
 | `hmac-sha512$key$…`                           | Flask-Security, which hashes the HMAC        | the rest    |
 
-A hash at a cost that nobody chooses on purpose is not read: it would keep a thread busy for hours.
+A hash at a cost that nobody chooses on purpose is not read: it would keep a thread busy for hours. The limits are about
+two seconds of a processor of today. Neither is read what is hardly a hash: DES crypt, which looks at eight characters.
 """
 
 import hashlib
@@ -22,9 +24,10 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from binascii import Error
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final
+from unicodedata import normalize
 
 from ostiary.core.base64url import decode_base64url, encode_base64url
 from ostiary.errors import Misconfigured
@@ -32,13 +35,13 @@ from ostiary.errors import Misconfigured
 Check = Callable[[bytes], bool]
 """Says whether a hash is of these bytes. It takes its time."""
 
-_MOST_ROUNDS: Final = 5_000_000
-_MOST_BCRYPT: Final = 16
+_MOST_ROUNDS: Final = 4_000_000
+_MOST_CRYPT: Final = 2_000_000
+_MOST_BCRYPT: Final = 15
 _MOST_MEMORY: Final = 256 * 1024 * 1024
-_MOST_LANES: Final = 16
+_MOST_WORK: Final = 512 * 1024 * 1024
+"""What all lanes of a scrypt hash use together, one after the other."""
 _LONGEST: Final = 512
-_SCRYPT_MAKES: Final = 64
-"""Bytes, with Django and with Werkzeug. A digest that was cut short would be easier to meet."""
 _BCRYPT_READS: Final = 72
 """bcrypt never looked at more bytes of a password. Its newer versions refuse to be given more."""
 
@@ -50,20 +53,23 @@ _SCHEMES: Final = (
     "pbkdf2_sha512",
     "sha256_crypt",
     "sha512_crypt",
-    "scrypt",
     "django_pbkdf2_sha256",
     "django_pbkdf2_sha1",
     "django_bcrypt_sha256",
     "django_bcrypt",
     "django_salted_md5",
+    "django_salted_sha1",
 )
 _CUT: Final = frozenset({"bcrypt", "django_bcrypt"})
 
 _LIBPASS: Final = re.compile(
-    r"\$(2[aby]|bcrypt-sha256|pbkdf2(-sha(256|512))?|[56]|scrypt)\$|(pbkdf2_sha(1|256)|bcrypt(_sha256)?|md5)\$"
+    r"\$(2[aby]|bcrypt-sha256|pbkdf2(-sha(256|512))?|[56])\$|(pbkdf2_sha(1|256)|bcrypt(_sha256)?|md5|sha1)\$"
 )
 _DJANGO_SCRYPT: Final = re.compile(r"scrypt\$(\d{1,9})\$([^$]+)\$(\d{1,4})\$(\d{1,4})\$([A-Za-z0-9+/]+=*)")
-_WERKZEUG_PBKDF2: Final = re.compile(r"pbkdf2:(sha1|sha256|sha512):(\d{1,9})\$([^$]+)\$([0-9a-f]+)")
+_PASSLIB_SCRYPT: Final = re.compile(
+    r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,4}),p=(\d{1,4})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
+)
+_WERKZEUG_PBKDF2: Final = re.compile(r"pbkdf2:([a-z0-9_]+):(\d{1,9})\$([^$]+)\$([0-9a-f]+)")
 _WERKZEUG_SCRYPT: Final = re.compile(r"scrypt:(\d{1,9}):(\d{1,4}):(\d{1,4})\$([^$]+)\$([0-9a-f]+)")
 _KEYED: Final = re.compile(r"hmac-sha512\$([A-Za-z0-9_-]+)\$(.+)")
 
@@ -74,14 +80,20 @@ def check_of(stored: str) -> Check | None:
     Raises:
         Misconfigured: the library that reads this kind is not installed.
     """
-    if not stored.isascii() or len(stored) > _LONGEST:
+    if not stored.isascii() or not stored.isprintable() or len(stored) > _LONGEST:
         return None
     if (found := _DJANGO_SCRYPT.fullmatch(stored)) is not None:
         n, salt, r, p, digest = found.groups()
-        return _scrypt(salt, int(n), int(r), int(p), _base64(digest))
+        return _scrypt(salt.encode(), int(n), int(r), int(p), _base64(digest), length=64)
     if (found := _WERKZEUG_SCRYPT.fullmatch(stored)) is not None:
         n, r, p, salt, digest = found.groups()
-        return _scrypt(salt, int(n), int(r), int(p), _hex(digest))
+        return _scrypt(salt.encode(), int(n), int(r), int(p), _hex(digest), length=64)
+    if (found := _PASSLIB_SCRYPT.fullmatch(stored)) is not None:
+        ln, r, p, salt, digest = found.groups()
+        salt_bytes = _base64(_padded(salt))
+        if salt_bytes is None:
+            return None
+        return _scrypt(salt_bytes, 1 << int(ln), int(r), int(p), _base64(_padded(digest)), length=32)
     if (found := _WERKZEUG_PBKDF2.fullmatch(stored)) is not None:
         name, rounds, salt, digest = found.groups()
         return _pbkdf2(name, salt, int(rounds), _hex(digest))
@@ -93,41 +105,55 @@ def keyed(key: str, stored: str) -> str:
     return f"hmac-sha512${encode_base64url(key.encode())}${stored}"
 
 
-def unkeyed(stored: str, secret: bytes) -> tuple[str, bytes]:
-    """Return the hash inside a keyed one, and what it is of. One that is not keyed is returned as it is."""
+def opened(stored: str) -> tuple[str, Callable[[bytes], bytes]]:
+    """Return the hash inside what another library wrote around it, and what that is of, given a password."""
+    if stored.startswith("argon2$argon2"):
+        return stored.removeprefix("argon2"), _itself
     found = _KEYED.fullmatch(stored)
     if found is None:
-        return stored, secret
+        return stored, _itself
     try:
         key = decode_base64url(found[1])
     except ValueError:
-        return "", secret
-    return found[2], b64encode(hmac.digest(key, secret, "sha512"))
+        return "", _itself
+    return found[2], lambda secret: b64encode(hmac.digest(key, secret, "sha512"))
 
 
-def _scrypt(salt: str, n: int, r: int, p: int, digest: bytes | None) -> Check | None:
+def forms(password: str) -> Sequence[str]:
+    """Return all that another library may have hashed for this password, each once.
+
+    Most take it as it was typed, perhaps on a keyboard that composes; Flask-Security takes its NFKD.
+    """
+    return tuple(dict.fromkeys((password, normalize("NFC", password), normalize("NFKD", password))))
+
+
+def _itself(secret: bytes) -> bytes:
+    return secret
+
+
+def _scrypt(salt: bytes, n: int, r: int, p: int, digest: bytes | None, *, length: int) -> Check | None:
     memory = 128 * n * r
     if (
         digest is None
-        or len(digest) != _SCRYPT_MAKES
+        or len(digest) != length  # one that was cut short would be easier to meet
         or n < 2
         or n & (n - 1)
         or not 0 < memory <= _MOST_MEMORY
-        or not 0 < p <= _MOST_LANES
+        or not 0 < memory * p <= _MOST_WORK
     ):
         return None
 
     def check(secret: bytes) -> bool:
-        made = hashlib.scrypt(
-            secret, salt=salt.encode(), n=n, r=r, p=p, maxmem=2 * memory + 1024 * 1024, dklen=_SCRYPT_MAKES
-        )
+        made = hashlib.scrypt(secret, salt=salt, n=n, r=r, p=p, maxmem=2 * memory + 1024 * 1024, dklen=length)
         return hmac.compare_digest(made, digest)
 
     return check
 
 
 def _pbkdf2(name: str, salt: str, rounds: int, digest: bytes | None) -> Check | None:
-    if digest is None or len(digest) != hashlib.new(name).digest_size or not 0 < rounds <= _MOST_ROUNDS:
+    if digest is None or not 0 < rounds <= _MOST_ROUNDS or name not in hashlib.algorithms_guaranteed:
+        return None
+    if len(digest) != hashlib.new(name).digest_size or not digest:
         return None
 
     def check(secret: bytes) -> bool:
@@ -145,7 +171,7 @@ def _by_libpass(stored: str) -> Check | None:
             rounds = getattr(parsed, "rounds", 1)
         except (ValueError, TypeError):
             return None
-        if rounds > (_MOST_BCRYPT if "bcrypt" in name or name == "scrypt" else _MOST_ROUNDS):
+        if rounds > (_MOST_BCRYPT if "bcrypt" in name else _MOST_CRYPT if "crypt" in name else _MOST_ROUNDS):
             return None
         most = _BCRYPT_READS if name in _CUT else None
         return lambda secret: _verified(scheme, secret[:most], stored)
@@ -173,6 +199,10 @@ def _base64(text: str) -> bytes | None:
         return b64decode(text, validate=True)
     except Error:
         return None
+
+
+def _padded(text: str) -> str:
+    return text + "=" * (-len(text) % 4)
 
 
 def _hex(text: str) -> bytes | None:

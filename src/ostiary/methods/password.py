@@ -109,7 +109,7 @@ class Password:
         if user is None or credential is None or typed is None:
             await self._hasher.verify(self._hasher.dummy, "" if typed is None else typed)
             return Denied(Reason.BAD_CREDENTIALS)
-        if not await self._hasher.verify(credential.secret, typed):
+        if not await self._hasher.verify(credential.secret, typed, typed=password):
             return Denied(Reason.BAD_CREDENTIALS)
         if user.disabled_at is not None:
             return Denied(Reason.USER_DISABLED)

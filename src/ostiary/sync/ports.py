@@ -18,8 +18,8 @@ from ostiary.ports import Challenge, KeyRecord, StoredDocument, VerifierRecord
 class Users(Protocol):
     """Accounts."""
 
-    def add(self, user: User) -> None:
-        """Add a new user."""
+    def add(self, *users: User) -> None:
+        """Add new users."""
         ...
 
     def get(self, user_id: str) -> User | None:
@@ -42,12 +42,16 @@ class Users(Protocol):
 class Identifiers(Protocol):
     """What finds a user."""
 
-    def add(self, identifier: Identifier) -> bool:
-        """Add it, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
+    def add(self, *identifiers: Identifier) -> bool:
+        """Add each, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
         ...
 
     def get(self, kind: str, value: str) -> Identifier | None:
         """Return the identifier with this canonical value, or `None`."""
+        ...
+
+    def taken(self, kind: str, values: Collection[str]) -> Collection[str]:
+        """Return those of these canonical values that somebody has."""
         ...
 
     def of(self, user_id: str) -> Sequence[Identifier]:
@@ -58,8 +62,8 @@ class Identifiers(Protocol):
 class Credentials(Protocol):
     """What proves a user."""
 
-    def add(self, credential: Credential) -> None:
-        """Add a new credential."""
+    def add(self, *credentials: Credential) -> None:
+        """Add new credentials."""
         ...
 
     def get(self, credential_id: str) -> Credential | None:
@@ -349,6 +353,10 @@ class PasswordMethod(Protocol):
 
     def replaced(self, old: Credential, password: str, *, now: datetime, words: Sequence[str]) -> Credential:
         """Make the next version of a credential from another password. Raises `WeakPassword`."""
+        ...
+
+    def reads(self, secret: str) -> bool:
+        """Say whether this is a hash that a password can be compared with, made here or elsewhere."""
         ...
 
     def open(self) -> None:

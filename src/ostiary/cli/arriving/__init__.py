@@ -15,10 +15,10 @@ from types import MappingProxyType
 from typing import Final
 
 from ostiary.cli.arriving import django, fastapi_users, flask_login, flask_security, table
-from ostiary.cli.arriving.source import Broken, Options
+from ostiary.cli.arriving.source import AT_ONCE, Broken, Options
 from ostiary.core.arrival import Arrival
 
-__all__ = ["SOURCES", "Broken", "Options"]
+__all__ = ["AT_ONCE", "SOURCES", "Broken", "Options"]
 
 Read = Callable[[str, Options], Iterator[Arrival | Broken]]
 

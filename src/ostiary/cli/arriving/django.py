@@ -1,4 +1,4 @@
-"""Django's `auth_user`, or the table of another user model: groups become roles, and so do staff and superusers."""
+"""Django's `auth_user`, or the table of another user model: groups become roles, flags too."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import null, select
 from sqlalchemy.sql import Select
 
-from ostiary.cli.arriving.source import Broken, Options, Row, Tables, accounts, moment
+from ostiary.cli.arriving.source import Options, Row, Tables, accounts, moment, role, text
 from ostiary.core.arrival import Arrival
 
 
-def read(url: str, options: Options) -> Iterator[Arrival | Broken]:
+def read(url: str, options: Options) -> Iterator[Arrival]:
     """Read the accounts of a Django project."""
     name = options.table or "auth_user"
     return accounts(url, partial(_select, name=name, email=options.email), partial(_account, name=name))
@@ -35,23 +35,19 @@ _OPTIONAL = ("first_name", "last_name", "date_joined", "is_staff", "is_superuser
 
 def _account(rows: Sequence[Row], *, name: str) -> Arrival:
     row = rows[0]
-    groups = {_role(str(each["role"])) for each in rows if each["role"]}
-    flags = {role for role, flag in (("staff", "is_staff"), ("superuser", "is_superuser")) if row.get(flag)}
+    groups = {role(each["role"]) for each in rows if each["role"]}
+    flags = {flag for flag in ("is_staff", "is_superuser") if row.get(flag)}
     return Arrival(
         where=f"{name} {row['id']}",
-        email=str(row["email"] or ""),
-        name=f"{row.get('first_name') or ''} {row.get('last_name') or ''}".strip(),
+        email=text(row["email"]),
+        name=f"{text(row.get('first_name'))} {text(row.get('last_name'))}".strip(),
         roles=tuple(sorted(groups | flags)),
-        secret=_secret(str(row["password"] or "")),
+        secret=_secret(text(row["password"])),
         disabled=not row["is_active"],
         created_at=moment(row.get("date_joined")),
     )
 
 
 def _secret(stored: str) -> str | None:
-    """Return the hash. One that begins with `!` is Django's word for no password; its Argon2 is ours behind a name."""
-    return None if not stored or stored.startswith("!") else stored.removeprefix("argon2")
-
-
-def _role(group: str) -> str:
-    return "-".join(group.split())
+    """Return the hash. One that begins with `!` is Django's word for no password."""
+    return None if not stored or stored.startswith("!") else stored

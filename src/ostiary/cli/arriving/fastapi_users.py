@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.sql import Select
 
-from ostiary.cli.arriving.source import Broken, Options, Row, Tables, accounts, moment
+from ostiary.cli.arriving.source import Options, Row, Tables, accounts, moment, text
 from ostiary.core.arrival import Arrival
 
 
-def read(url: str, options: Options) -> Iterator[Arrival | Broken]:
+def read(url: str, options: Options) -> Iterator[Arrival]:
     """Read the accounts of an application on fastapi-users."""
     name = options.table or "user"
     return accounts(url, partial(_select, name=name), partial(_account, name=name, called=options.name))
@@ -26,10 +26,10 @@ def _account(rows: Sequence[Row], *, name: str, called: str | None) -> Arrival:
     row = rows[0]
     return Arrival(
         where=f"{name} {row['id']}",
-        email=str(row["email"] or ""),
-        name=str(row.get(called) or "") if called else "",
+        email=text(row["email"]),
+        name=text(row.get(called)) if called else "",
         roles=("superuser",) if row["is_superuser"] else (),
-        secret=str(row["hashed_password"]) if row["hashed_password"] else None,
+        secret=text(row["hashed_password"]) or None,
         verified=bool(row["is_verified"]),
         disabled=not row["is_active"],
         created_at=moment(row.get("created_at")),

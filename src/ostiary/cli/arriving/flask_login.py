@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.sql import Select
 
-from ostiary.cli.arriving.source import Broken, Options, Row, Tables, accounts
+from ostiary.cli.arriving.source import Options, Row, Tables, accounts, text
 from ostiary.core.arrival import Arrival
 
 
-def read(url: str, options: Options) -> Iterator[Arrival | Broken]:
+def read(url: str, options: Options) -> Iterator[Arrival]:
     """Read accounts from a table whose columns were named."""
     return accounts(url, partial(_select, options=options), partial(_account, options=options))
 
@@ -28,7 +28,7 @@ def _account(rows: Sequence[Row], *, options: Options) -> Arrival:
     row = rows[0]
     return Arrival(
         where=f"{options.table or 'user'} {row['id']}",
-        email=str(row["email"] or ""),
-        name=str(row.get("name") or ""),
-        secret=str(row["password"]) if row["password"] else None,
+        email=text(row["email"]),
+        name=text(row.get("name")),
+        secret=text(row["password"]) or None,
     )

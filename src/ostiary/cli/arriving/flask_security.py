@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import null, select
 from sqlalchemy.sql import Select
 
-from ostiary.cli.arriving.source import Broken, Options, Row, Tables, accounts, moment
+from ostiary.cli.arriving.source import Options, Row, Tables, accounts, moment, role, text
 from ostiary.core.arrival import Arrival
 from ostiary.errors import Misconfigured
 from ostiary.methods.inherited import keyed
@@ -15,7 +15,7 @@ from ostiary.methods.inherited import keyed
 _OPTIONAL: Final = ("confirmed_at", "create_datetime", "username")
 
 
-def read(url: str, options: Options) -> Iterator[Arrival | Broken]:
+def read(url: str, options: Options) -> Iterator[Arrival]:
     """Read the accounts of an application on Flask-Security.
 
     Raises:
@@ -36,21 +36,25 @@ def _select(tables: Tables, *, name: str) -> Select[Any]:
     columns += [user.c[column] for column in _OPTIONAL if column in user.c]
     if not tables.has("role", "roles_users"):
         return select(*columns, null().label("role")).order_by(user.c.id)
-    role, held = tables.find("role", "id", "name"), tables.find("roles_users", "user_id", "role_id")
-    joined = user.outerjoin(held, held.c.user_id == user.c.id).outerjoin(role, role.c.id == held.c.role_id)
-    return select(*columns, role.c.name.label("role")).select_from(joined).order_by(user.c.id)
+    group, held = tables.find("role", "id", "name"), tables.find("roles_users", "user_id", "role_id")
+    joined = user.outerjoin(held, held.c.user_id == user.c.id).outerjoin(group, group.c.id == held.c.role_id)
+    return select(*columns, group.c.name.label("role")).select_from(joined).order_by(user.c.id)
 
 
 def _account(rows: Sequence[Row], *, name: str, salt: str) -> Arrival:
     row = rows[0]
-    stored = str(row["password"] or "")
     return Arrival(
         where=f"{name} {row['id']}",
-        email=str(row["email"] or ""),
-        name=str(row.get("username") or ""),
-        roles=tuple(sorted({"-".join(str(each["role"]).split()) for each in rows if each["role"]})),
-        secret=(keyed(salt, stored) if salt else stored) if stored else None,
+        email=text(row["email"]),
+        name=text(row.get("username")),
+        roles=tuple(sorted({role(each["role"]) for each in rows if each["role"]})),
+        secret=_secret(text(row["password"]), salt),
         verified=row.get("confirmed_at") is not None,
         disabled=not row["active"],
         created_at=moment(row.get("create_datetime")),
     )
+
+
+def _secret(stored: str, salt: str) -> str | None:
+    """Return the hash, with the key of the HMAC that it is of. Hashes as Django writes them are of the password."""
+    return keyed(salt, stored) if salt and stored.startswith("$") else stored or None

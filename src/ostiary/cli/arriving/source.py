@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import MetaData, Table, create_engine, inspect
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy import ColumnClause, TableClause, column, create_engine, event, inspect, table
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import Select
 
 from ostiary.core.arrival import Arrival
@@ -16,8 +18,8 @@ from ostiary.errors import Misconfigured
 
 Row = Mapping[str, Any]
 
-_AT_ONCE: Final = 500
-_SAFE: Final = "sqlite", "postgresql"
+AT_ONCE: Final = 500
+"""Accounts that are in memory at once, and come in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +44,17 @@ class Broken:
 
 
 class Tables:
-    """The other system's database, read only."""
+    """The other system's database, read only.
+
+    Values come as the driver gives them: what a type cannot be made of is one row's trouble and not the end.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._names = set(inspect(connection).get_table_names())
-        self._metadata = MetaData()
+        self._inspector = inspect(connection)
+        self._names = set(self._inspector.get_table_names())
 
-    def find(self, name: str, *columns: str) -> Table:
+    def find(self, name: str, *columns: str) -> TableClause:
         """Return a table as it is there.
 
         Raises:
@@ -57,11 +62,12 @@ class Tables:
         """
         if name not in self._names:
             raise Misconfigured(f"there is no table {name}; say which one it is with --table")
-        table = Table(name, self._metadata, autoload_with=self._connection, resolve_fks=False)
-        missing = [column for column in columns if column not in table.c]
+        found = [str(each["name"]) for each in self._inspector.get_columns(name)]
+        missing = [each for each in columns if each not in found]
         if missing:
             raise Misconfigured(f"the table {name} has no column {missing[0]}")
-        return table
+        there: list[ColumnClause[Any]] = [column(each) for each in found]
+        return table(name, *there)
 
     def has(self, *names: str) -> bool:
         """Say whether all of these tables are there."""
@@ -69,28 +75,24 @@ class Tables:
 
     def rows(self, statement: Select[Any]) -> Iterator[Row]:
         """Return the rows as they come, a few hundred in memory at once."""
-        found = self._connection.execution_options(yield_per=_AT_ONCE).execute(statement)
+        found = self._connection.execution_options(yield_per=AT_ONCE).execute(statement)
         yield from (dict(row) for row in found.mappings())
 
 
 def accounts(
-    url: str, select: Callable[[Tables], Select[Any]], account: Callable[[Sequence[Row]], Arrival | Broken]
-) -> Iterator[Arrival | Broken]:
+    url: str, select: Callable[[Tables], Select[Any]], account: Callable[[Sequence[Row]], Arrival]
+) -> Iterator[Arrival]:
     """Read accounts from a database. The rows of one account, one for each of its roles, come together, by its `id`.
 
     Raises:
         Misconfigured: the database cannot be read.
     """
+    place = _place(url)
     try:
-        place = make_url(url)
-    except ArgumentError:
-        raise Misconfigured("this is no URL of a database: sqlite:///FILE or postgresql://USER@HOST/DATABASE") from None
-    if place.get_backend_name() not in _SAFE:
-        raise Misconfigured(f"{place.get_backend_name()} cannot be read; write a csv file with its own tools")
-    if place.get_backend_name() == "postgresql":
-        place = place.set(drivername="postgresql+psycopg")
-    try:
-        with create_engine(place).connect() as connection:
+        engine = create_engine(place, poolclass=NullPool)
+        if place.get_backend_name() == "sqlite":
+            event.listen(engine, "connect", _read_only)
+        with engine.connect().execution_options(postgresql_readonly=True) as connection:
             tables = Tables(connection)
             for _, rows in groupby(tables.rows(select(tables)), key=lambda row: row["id"]):
                 yield account(list(rows))
@@ -99,13 +101,45 @@ def accounts(
         raise Misconfigured(f"cannot read {place.render_as_string(hide_password=True)}: {first}") from None
 
 
+def text(value: object) -> str:
+    """Return a value as text: nothing for `NULL`, and for bytes what they spell."""
+    if isinstance(value, bytes):
+        return value.decode(errors="surrogateescape")
+    return "" if value is None else str(value)
+
+
 def moment(value: object) -> datetime | None:
     """Return a moment as a database or a file says it. One without a zone is in UTC."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if not isinstance(found, datetime):
             return None
-    if not isinstance(value, datetime):
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
         return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def role(name: object) -> str:
+    """Return the name of a group as a role has it: in one word."""
+    return "-".join(text(name).split())
+
+
+def _place(url: str) -> URL:
+    try:
+        place = make_url(url)
+    except ArgumentError:
+        raise Misconfigured("this is no URL of a database: sqlite:///FILE or postgresql://USER@HOST/DATABASE") from None
+    match place.get_backend_name():
+        case "postgresql":
+            return place.set(drivername="postgresql+psycopg")
+        case "sqlite":
+            if not Path(place.database or "").is_file():  # to connect would make it
+                raise Misconfigured(f"there is no file {place.database}")
+            return place.set(drivername="sqlite")
+        case other:
+            raise Misconfigured(f"{other} cannot be read; write a csv file with its own tools")
+
+
+def _read_only(connection: Any, _: object) -> None:  # noqa: ANN401 - a connection of the driver's
+    connection.text_factory = text  # bytes that are no UTF-8 are one row's trouble as well
+    connection.execute("PRAGMA query_only = ON")

@@ -45,22 +45,28 @@ class Identifiers:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, identifier: Identifier) -> bool:
-        self._state.owned(identifier.user_id)
-        key = (identifier.kind, identifier.value)
-        if self._state.identifiers.get(key) is not None:
-            return False
-        self._state.identifiers.add(key, identifier)
-        return True
+    async def add(self, *identifiers: Identifier) -> bool:
+        return len(identifiers) == sum(self._added(identifier) for identifier in identifiers)
 
     async def get(self, kind: str, value: str) -> Identifier | None:
         return self._state.identifiers.get((kind, value))
+
+    async def taken(self, kind: str, values: Collection[str]) -> Collection[str]:
+        return {value for value in values if self._state.identifiers.get((kind, value)) is not None}
 
     async def of(self, user_id: str) -> Sequence[Identifier]:
         if not user_id:
             return []
         found = self._state.identifiers.where(lambda identifier: identifier.user_id == user_id)
         return sorted(found, key=lambda identifier: (identifier.kind, identifier.value))
+
+    def _added(self, identifier: Identifier) -> bool:
+        self._state.owned(identifier.user_id)
+        key = (identifier.kind, identifier.value)
+        if self._state.identifiers.get(key) is not None:
+            return False
+        self._state.identifiers.add(key, identifier)
+        return True
 
 
 class Credentials:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ostiary.auth.accounts import ROLES
+from ostiary.auth.accounts import ROLES, clean_name, clean_roles
 from ostiary.core.access import Principal
 from ostiary.core.assurance import RECENT, Proof, fresh, outdated
 from ostiary.core.base64url import encode_base64url
@@ -19,8 +19,6 @@ from ostiary.ports import Clock, Entropy
 from ostiary.sync.auth.throttles import Throttles
 from ostiary.sync.auth.work import Work, Works
 from ostiary.sync.ports import PasswordMethod, Store
-
-_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +45,10 @@ class Accounts:
         value = canonical_email(email)
         if value is None:
             raise Invalid("email", "this is not an e-mail address")
-        name = _clean_name(name)
+        name = clean_name(name)
         self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip)})
         now = self.clock.now()
-        user = User(id=self._id(), name=name, roles=_clean_roles(roles), created_at=now)
+        user = User(id=self._id(), name=name, roles=clean_roles(roles), created_at=now)
         identifier = Identifier(kind="email", value=value, typed=email.strip(), user_id=user.id)
         credential = self.password.credential(
             user.id, password, credential_id=self._id(), now=now, words=_words(name, [identifier])
@@ -186,7 +184,7 @@ class Accounts:
         Raises:
             Invalid: the name cannot be used, or there is no such user.
         """
-        name = _clean_name(name)
+        name = clean_name(name)
         with self.works.begin() as work:
             user = _user(work, user_id)
             if user.name != name:
@@ -196,7 +194,7 @@ class Accounts:
 
     def set_roles(self, user_id: str, roles: Iterable[str], *, actor: str) -> User:
         """Give a user these roles and no others. Every guard knows within the feed's delay; nobody is logged out."""
-        names = _clean_roles(roles)
+        names = clean_roles(roles)
         with self.works.begin() as work:
             user = _user(work, user_id)
             if user.roles == names:
@@ -255,21 +253,6 @@ def _put_credential(work: Work, old: Credential | None, new: Credential) -> None
         work.tx.credentials.add(new)
     elif not work.tx.credentials.swap(old, new):
         raise Unavailable("the password changed at the same moment; try again")
-
-
-def _clean_name(name: str) -> str:
-    name = " ".join(name.split())
-    if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise Invalid("name", "a name has at most %(most)s characters, all printable", most=_LONGEST_NAME)
-    return name
-
-
-def _clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(sorted(set(roles)))
-    for name in names:
-        if not name or len(name) > 64 or not name.isprintable() or " " in name:
-            raise Invalid("roles", "a role's name has 1 to 64 printable characters and no space")
-    return names
 
 
 def _words(name: str, identifiers: Iterable[Identifier]) -> list[str]:

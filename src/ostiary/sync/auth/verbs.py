@@ -49,6 +49,7 @@ from ostiary.guard import Headers
 from ostiary.ports import Clock, Entropy, EventSink, Vault
 from ostiary.sync import threads as asyncio
 from ostiary.sync.auth.accounts import Accounts
+from ostiary.sync.auth.arrivals import Arrivals
 from ostiary.sync.auth.keys import Keys
 from ostiary.sync.auth.throttles import Throttles
 from ostiary.sync.auth.verifiers import Verifiers
@@ -121,6 +122,7 @@ class Auth:
         self.accounts = Accounts(
             store=store, works=works, throttles=throttles, password=password, clock=clock, entropy=entropy
         )
+        self.arrivals = Arrivals(store=store, works=works, password=password, entropy=entropy)
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
         self.verifiers = Verifiers(
             store=store,
