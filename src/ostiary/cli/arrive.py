@@ -27,6 +27,7 @@ _MOST_TOLD: Final = 1000
 """Rows that are told one by one. Beyond, they are counted."""
 _TRIES: Final = 3
 _NOT_TOLD: Final = frozenset({Fate.CAME, Fate.WAS_HERE})
+_SEE: Final = "INSERT OR IGNORE INTO seen VALUES (?)"
 _Act = Callable[[Sequence[Arrival]], Awaitable[Sequence[Fate]]]
 SALT: Final = "SECURITY_PASSWORD_SALT"
 
@@ -57,12 +58,12 @@ class _Seen:
         self._database = sqlite3.connect("")
         self._database.execute("CREATE TABLE seen (address TEXT PRIMARY KEY) WITHOUT ROWID")
 
-    def first(self, arrival: Arrival) -> bool:
-        """Say whether nobody before had the address. What is no address was nobody's."""
-        address = canonical_email(arrival.email)
-        if address is None:
-            return True
-        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (address,)).rowcount == 1
+    def once(self, row: Arrival | Broken) -> Arrival | Broken:
+        """Return the row, broken if one before had its address. What is no address was nobody's."""
+        address = canonical_email(row.email) if isinstance(row, Arrival) else None
+        if address is None or self._database.execute(_SEE, (address,)).rowcount == 1:
+            return row
+        return Broken(row.where, Fate.TWICE)
 
     def close(self) -> None:
         """Throw them away."""
@@ -109,17 +110,10 @@ async def _all(rows: Iterator[Arrival | Broken], act: _Act, *, expected: int | N
     report = _Report()
     with _progress() as progress, closing(_Seen()) as seen:
         task = progress.add_task("", total=expected)
-        while batch := list(islice(rows, AT_ONCE)):
-            arrivals = list[Arrival]()
+        while batch := [seen.once(row) for row in islice(rows, AT_ONCE)]:
+            fates = iter(await act([row for row in batch if isinstance(row, Arrival)]))
             for row in batch:
-                if isinstance(row, Broken):
-                    report.note(row.where, row.why)
-                elif seen.first(row):
-                    arrivals.append(row)
-                else:
-                    report.note(row.where, Fate.TWICE)
-            for arrival, fate in zip(arrivals, await act(arrivals), strict=True):
-                report.note(arrival.where, fate)
+                report.note(row.where, row.why if isinstance(row, Broken) else next(fates))
             progress.update(task, advance=len(batch))
     return report
 
