@@ -38,7 +38,8 @@ def log_in(cwd: Path, attempts: Sequence[tuple[str, str]]) -> Mapping[tuple[str,
                     proof = await auth.prove(address, password, ip=f"192.0.2.{n}")  # nobody's tries are too many
                     await auth.login(proof, carrier=Carrier.COOKIE)
                 except Refused as refused:
-                    assert refused.reason in {Reason.BAD_CREDENTIALS, Reason.USER_DISABLED}
+                    if refused.reason not in {Reason.BAD_CREDENTIALS, Reason.USER_DISABLED}:
+                        raise
                     found[address, password] = None
                 else:
                     account = await auth.accounts.find(address)
