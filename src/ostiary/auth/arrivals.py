@@ -6,7 +6,7 @@
 | has the address of one before it             | it stays too: nobody gets another's account      |
 | has an address that somebody here has        | nothing: nobody is overwritten                   |
 | has a password hash that can be read         | it comes; its password logs in                   |
-| has none, or one that cannot be read         | it comes; it needs a new password by mail        |
+| has none, or one that cannot be read         | it comes; it needs a new password                |
 
 Addresses are compared in their canonical form, and an address counts as verified only if the other system said so. To
 bring the same accounts in twice changes nothing, so whatever was interrupted is simply begun again.
