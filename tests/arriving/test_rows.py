@@ -88,7 +88,7 @@ def test_nobody_is_overwritten(place: Path) -> None:
     (place / "theirs.csv").write_text("email,roles\nAda@Example.com,admin\n")
     report = bring("theirs.csv", "csv", cwd=place)
 
-    assert report == {"done": False, "accounts": {"was here already, and is as it was": 1}, "rows": []}
+    assert report == {"done": True, "accounts": {"was here already, and is as it was": 1}, "rows": []}
     assert [user["roles"] for user in listed(place)] == [[]]
     assert all(log_in(place, [("ada@example.com", "a lantern in the harbour")]).values())
 

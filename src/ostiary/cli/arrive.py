@@ -92,17 +92,18 @@ def arrive(  # noqa: PLR0917 - typer calls it by keyword
     async def look(auth: Auth) -> _Report:
         return await _all(read(where, options), auth.arrivals.look, expected=None)
 
-    looked = given.run(look)
-    if dry_run or not looked.coming:
-        _tell(given, looked, done=False)
-        return
-    if not given.out.json:
-        _tell(given, looked, done=False)
-    confirm(f"Bring in {looked.coming} accounts?", yes=yes)
-
     async def bring(auth: Auth) -> _Report:
-        return await _all(read(where, options), partial(_brought, auth), expected=looked.fates.total())
+        return await _all(read(where, options), partial(_brought, auth), expected=expected)
 
+    expected = None
+    if dry_run or not yes:
+        looked = given.run(look)
+        if dry_run or not looked.coming or not given.out.json:
+            _tell(given, looked, done=False)
+        if dry_run or not looked.coming:
+            return
+        expected = looked.fates.total()
+        confirm(f"Bring in {looked.coming} accounts?", yes=yes)
     _tell(given, given.run(bring), done=True)
 
 

@@ -7,7 +7,7 @@
 | `$pbkdf2-sha512$…`, `-sha256`, `$pbkdf2$…`    | passlib, Flask-Security                      | libpass     |
 | `$5$…`, `$6$…`                                | sha-crypt: passlib, Unix                     | libpass     |
 | `$scrypt$ln=16,…`                             | passlib                                      | hashlib     |
-| `pbkdf2_sha256$…`, `pbkdf2_sha1$…`            | Django                                       | libpass     |
+| `pbkdf2_sha256$…`, `pbkdf2_sha1$…`            | Django                                       | hashlib     |
 | `bcrypt_sha256$$2b$…`, `bcrypt$$2b$…`         | Django                                       | libpass     |
 | `md5$…`, `sha1$…`                             | Django                                       | libpass     |
 | `argon2$argon2id$…`                           | Django                                       | the rest    |
@@ -53,8 +53,6 @@ _SCHEMES: Final = (
     "pbkdf2_sha512",
     "sha256_crypt",
     "sha512_crypt",
-    "django_pbkdf2_sha256",
-    "django_pbkdf2_sha1",
     "django_bcrypt_sha256",
     "django_bcrypt",
     "django_salted_md5",
@@ -62,9 +60,8 @@ _SCHEMES: Final = (
 )
 _CUT: Final = frozenset({"bcrypt", "django_bcrypt"})
 
-_LIBPASS: Final = re.compile(
-    r"\$(2[aby]|bcrypt-sha256|pbkdf2(-sha(256|512))?|[56])\$|(pbkdf2_sha(1|256)|bcrypt(_sha256)?|md5|sha1)\$"
-)
+_LIBPASS: Final = re.compile(r"\$(2[aby]|bcrypt-sha256|pbkdf2(-sha(256|512))?|[56])\$|(bcrypt(_sha256)?|md5|sha1)\$")
+_DJANGO_PBKDF2: Final = re.compile(r"pbkdf2_(sha1|sha256)\$(\d{1,9})\$([^$]+)\$([A-Za-z0-9+/]+=*)")
 _DJANGO_SCRYPT: Final = re.compile(r"scrypt\$(\d{1,9})\$([^$]+)\$(\d{1,4})\$(\d{1,4})\$([A-Za-z0-9+/]+=*)")
 _PASSLIB_SCRYPT: Final = re.compile(
     r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,4}),p=(\d{1,4})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
@@ -82,6 +79,9 @@ def check_of(stored: str) -> Check | None:
     """
     if not stored.isascii() or not stored.isprintable() or len(stored) > _LONGEST:
         return None
+    if (found := _DJANGO_PBKDF2.fullmatch(stored)) is not None:
+        name, rounds, salt, digest = found.groups()
+        return _pbkdf2(name, salt, int(rounds), _base64(digest))
     if (found := _DJANGO_SCRYPT.fullmatch(stored)) is not None:
         n, salt, r, p, digest = found.groups()
         return _scrypt(salt.encode(), int(n), int(r), int(p), _base64(digest), length=64)

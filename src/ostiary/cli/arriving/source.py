@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -103,6 +104,8 @@ def accounts(
 
 def text(value: object) -> str:
     """Return a value as text: nothing for `NULL`, and for bytes what they spell."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bytes):
         return value.decode(errors="surrogateescape")
     return "" if value is None else str(value)
@@ -141,5 +144,6 @@ def _place(url: str) -> URL:
 
 
 def _read_only(connection: Any, _: object) -> None:  # noqa: ANN401 - a connection of the driver's
-    connection.text_factory = text  # bytes that are no UTF-8 are one row's trouble as well
+    # Bytes that are no UTF-8 are one row's trouble as well.
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     connection.execute("PRAGMA query_only = ON")

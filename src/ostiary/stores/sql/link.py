@@ -110,4 +110,9 @@ def compiled(statement: Statement, dialect: Dialect) -> Compiled:
 
 def columns(record: "DataclassInstance") -> Row:
     """Return the fields of a flat record, which are named as the columns of its table."""
-    return {each.name: getattr(record, each.name) for each in fields(record)}
+    return {name: getattr(record, name) for name in _names(type(record))}
+
+
+@cache
+def _names(kind: "type[DataclassInstance]") -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
