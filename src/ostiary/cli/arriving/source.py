@@ -19,7 +19,7 @@ from ostiary.errors import Misconfigured
 
 Row = Mapping[str, Any]
 
-AT_ONCE: Final = 500
+AT_ONCE: Final = 1000
 """Accounts that are in memory at once, and come in one transaction."""
 
 
