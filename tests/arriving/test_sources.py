@@ -15,6 +15,8 @@ from tests.arriving.conftest import fill
 from tests.arriving.making import FLASK_SECURITY, SALT, WERKZEUG, password_of
 from tests.servers.postgres import Postgres
 
+pytestmark = pytest.mark.timeout(180)  # other libraries are heavy, and loaded in processes of their own
+
 SOURCES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]], tuple[str, ...]]] = {
     # what is said with the command, who logs in afterwards with which roles, and who does not
     "django": (
