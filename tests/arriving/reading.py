@@ -9,7 +9,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from starlette.testclient import TestClient
@@ -51,8 +51,8 @@ DJANGO = ("coming-from-django.md", "coming-from-simplejwt.md")
 
 def set_django_up(page: str) -> None:
     """Let Django be a project whose URLs are in this module, with the page's middleware if it has one."""
-    import django
-    from django.conf import settings
+    import django  # type: ignore[import-untyped]
+    from django.conf import settings  # type: ignore[import-untyped]
 
     settings.configure(
         ROOT_URLCONF=__name__,
@@ -69,8 +69,8 @@ def set_django_up(page: str) -> None:
 
 def end_django(made: dict[str, Any]) -> dict[str, Any]:
     """Put the page's views and middleware in their places. A page that relies on the door of the other one gets it."""
-    from django.core.wsgi import get_wsgi_application
-    from django.urls import path
+    from django.core.wsgi import get_wsgi_application  # type: ignore[import-untyped]
+    from django.urls import path  # type: ignore[import-untyped]
 
     from ostiary.sync import Auth
     from ostiary.wsgi import Door
@@ -87,7 +87,7 @@ def client(made: dict[str, Any]) -> httpx.Client:
     """Return a client of an application, whichever protocol it speaks."""
     app = made["app"]
     if type(app).__name__ == "FastAPI":
-        return TestClient(app, base_url="http://localhost:8000")
+        return cast("httpx.Client", TestClient(app, base_url="http://localhost:8000"))
     return httpx.Client(transport=httpx.WSGITransport(app), base_url="http://localhost:8000")
 
 
