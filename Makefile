@@ -73,12 +73,14 @@ lock: $(STAMP)  ## pin the newest versions of everything, with hashes
 	    --overrides requirements/overrides.txt \
 	    --all-extras --group dev --generate-hashes --custom-compile-command "make lock" -o requirements/dev.txt
 
-# Nothing unpinned is fetched: hashes cover every wheel, and the build of ostiary itself uses what they brought. The lock
+# Nothing unpinned is fetched: hashes cover every file, and the build of ostiary itself uses what they brought. The lock
 # is whole, so pip need not look for what each part asks for: it would not know of the overrides.
-$(STAMP): requirements/dev.txt pyproject.toml
+$(STAMP): requirements/dev.txt requirements/sources.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call apt,python3-venv); }
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes \
 	    -r requirements/dev.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes \
+	    -r requirements/sources.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

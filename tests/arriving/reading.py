@@ -80,7 +80,8 @@ def end_django(made: dict[str, Any]) -> dict[str, Any]:
     if "Refusals" in made:
         globals()["Refusals"] = made["Refusals"]
     auth = made.get("auth") or Auth.embedded("app.db", issuer="http://localhost:8000")
-    return {"app": Door(get_wsgi_application(), auth)}
+    application: Any = get_wsgi_application()
+    return {"app": Door(application, auth)}
 
 
 def client(made: dict[str, Any]) -> httpx.Client:
