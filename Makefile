@@ -70,12 +70,17 @@ clean:  ## remove .venv, caches and build output; never data
 
 lock: $(STAMP)  ## pin the newest versions of everything, with hashes
 	.venv/bin/uv --no-config pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	    --overrides requirements/overrides.txt \
 	    --all-extras --group dev --generate-hashes --custom-compile-command "make lock" -o requirements/dev.txt
 
-# Nothing unpinned is fetched: hashes cover every wheel, and the build of ostiary itself uses what they brought.
-$(STAMP): requirements/dev.txt pyproject.toml
+# Nothing unpinned is fetched: hashes cover every file, and the build of ostiary itself uses what they brought. The lock
+# is whole, so pip need not look for what each part asks for: it would not know of the overrides.
+$(STAMP): requirements/dev.txt requirements/sources.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call apt,python3-venv); }
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/dev.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes \
+	    -r requirements/dev.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes \
+	    -r requirements/sources.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -3,9 +3,16 @@
 import signal
 import sys
 
-from bench import check, delay, everywhere, growth, serving
+from bench import arriving, check, delay, everywhere, growth, serving
 
-BENCHES = {"check": check, "serving": serving, "delay": delay, "everywhere": everywhere, "growth": growth}
+BENCHES = {
+    "check": check,
+    "serving": serving,
+    "delay": delay,
+    "everywhere": everywhere,
+    "growth": growth,
+    "arriving": arriving,
+}
 
 
 def main(names: list[str]) -> int:

@@ -48,6 +48,7 @@ MODULES: Final = (
     "auth.asking",
     "auth.redeeming",
     "auth.flows",
+    "auth.arrivals",
     "auth.verifiers",
     "auth.upkeep",
     "mail.files",

@@ -110,6 +110,13 @@ class _CountingLink:
         await self._link.many(statement, values)
         self._count(len(values))
 
+    async def each(
+        self, make: Callable[..., Record], statement: Statement, values: Sequence[Mapping[str, object]]
+    ) -> list[Record]:
+        found = await self._link.each(make, statement, values)
+        self._count(len(found) if isinstance(statement, UpdateBase) else 0)
+        return found
+
     async def hold(self, statement: Statement, **values: object) -> None:
         await self._link.hold(statement, **values)
         key = statement, tuple(values.values())

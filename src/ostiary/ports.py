@@ -119,8 +119,8 @@ class StoredDocument:
 class Users(Protocol):
     """Accounts."""
 
-    async def add(self, user: User) -> None:
-        """Add a new user."""
+    async def add(self, *users: User) -> None:
+        """Add new users."""
         ...
 
     async def get(self, user_id: str) -> User | None:
@@ -143,12 +143,16 @@ class Users(Protocol):
 class Identifiers(Protocol):
     """What finds a user."""
 
-    async def add(self, identifier: Identifier) -> bool:
-        """Add it, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
+    async def add(self, *identifiers: Identifier) -> bool:
+        """Add each, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
         ...
 
     async def get(self, kind: str, value: str) -> Identifier | None:
         """Return the identifier with this canonical value, or `None`."""
+        ...
+
+    async def taken(self, kind: str, values: Collection[str]) -> Collection[str]:
+        """Return those of these canonical values that somebody has."""
         ...
 
     async def of(self, user_id: str) -> Sequence[Identifier]:
@@ -163,8 +167,8 @@ class Identifiers(Protocol):
 class Credentials(Protocol):
     """What proves a user."""
 
-    async def add(self, credential: Credential) -> None:
-        """Add a new credential."""
+    async def add(self, *credentials: Credential) -> None:
+        """Add new credentials."""
         ...
 
     async def get(self, credential_id: str) -> Credential | None:
@@ -536,6 +540,10 @@ class PasswordMethod(Protocol):
 
     async def matches(self, credential: Credential | None, password: str) -> bool:
         """Tell whether this is the password of a credential. With no credential it is not, and that costs the same."""
+        ...
+
+    def reads(self, secret: str) -> bool:
+        """Say whether this is a hash that a password can be compared with, made here or elsewhere."""
         ...
 
     def open(self) -> None:

@@ -124,3 +124,18 @@ def test_ctrl_c(folder: Path, terminals: list[Terminal]) -> None:
 
     assert terminal.ended() == 130
     assert "Traceback" not in terminal.shown
+
+
+def test_an_import_that_asks(folder: Path, terminals: list[Terminal]) -> None:
+    """On a terminal an import looks first and says what would come; after a yes it is so."""
+    (folder / "theirs.csv").write_text("email\nbarbara@example.com\nno address\n")
+    terminal = Terminal("import", "--from", "csv", "theirs.csv", cwd=folder)
+    terminals.append(terminal)
+    terminal.until(r"Bring in 1 accounts\? \[y/N\] ")
+    before = here("users", "show", "barbara@example.com", cwd=folder).returncode
+    terminal.type("y")
+
+    assert terminal.ended() == 0
+    assert before == 1
+    assert terminal.shown.count("line 3: has no e-mail address that can be used") == 2
+    assert here("users", "show", "barbara@example.com", cwd=folder).returncode == 0

@@ -303,7 +303,7 @@ async def put_credential(work: Work, old: Credential | None, new: Credential) ->
 
 
 def clean_name(name: str) -> str:
-    """Return a name as it is kept. Raises `Invalid` if it cannot be."""
+    """Return a name in one line. Raises `Invalid`."""
     name = " ".join(name.split())
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise Invalid("name", "a name has at most %(most)s characters, all printable", most=_LONGEST_NAME)
@@ -311,7 +311,7 @@ def clean_name(name: str) -> str:
 
 
 def clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of roles as they are kept. Raises `Invalid` if they cannot be."""
+    """Return the names of roles in order, each once. Raises `Invalid`."""
     names = tuple(sorted(set(roles)))
     for name in names:
         if not name or len(name) > 64 or not name.isprintable() or " " in name:

@@ -23,6 +23,7 @@ from typing import assert_never
 from urllib.parse import urlsplit
 
 from ostiary.auth.accounts import ROLES, Accounts
+from ostiary.auth.arrivals import Arrivals
 from ostiary.auth.asking import Asking
 from ostiary.auth.flows import Flows
 from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
@@ -179,6 +180,7 @@ class Auth:
                 entropy=entropy,
             ),
         )
+        self.arrivals = Arrivals(store=store, works=works, password=password, entropy=entropy)
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
         self.verifiers = Verifiers(
             store=store,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from ostiary.cli import server
+from ostiary.cli.arrive import arrive
 from ostiary.cli.keys import keys
 from ostiary.cli.options import group, shared
 from ostiary.cli.output import complain
@@ -29,6 +30,7 @@ for command in (server.init, server.serve, server.migrate):
     app.command()(shared(command))
 for part in (users, sessions, keys, verifiers):
     app.add_typer(part)
+app.command("import")(shared(arrive))
 for command in (server.check, server.version):
     app.command()(shared(command))
 

@@ -13,6 +13,7 @@ class Kind(StrEnum):
     """What happened. One word each, for ever: logs and alerts are built on them."""
 
     REGISTERED = "registered"
+    ARRIVED = "arrived"
     LOGGED_IN = "logged_in"
     LOGIN_FAILED = "login_failed"
     STEPPED_UP = "stepped_up"

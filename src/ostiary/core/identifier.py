@@ -27,7 +27,7 @@ def email(typed: str) -> str | None:
     host = _host(domain)
     if not at or host is None or not _LOCAL.fullmatch(local) or len(local) > 64 or ".." in local:
         return None
-    if local.startswith(".") or local.endswith(".") or any(unicodedata.category(c)[0] in "CZ" for c in local):
+    if local.startswith(".") or local.endswith(".") or not local.isprintable():
         return None
     canonical = f"{local}@{host}"
     return canonical if len(canonical) <= 254 else None
@@ -35,7 +35,7 @@ def email(typed: str) -> str | None:
 
 def _host(domain: str) -> str | None:
     try:
-        host = domain.encode("idna").decode("ascii").lower()
+        host = domain.lower() if domain.isascii() else domain.encode("idna").decode("ascii").lower()
     except UnicodeError:
         return None
     labels = host.split(".")

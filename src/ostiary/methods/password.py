@@ -66,6 +66,10 @@ class Password:
         self._hasher = hasher or Hasher(policy)
         self._service = service
 
+    def reads(self, secret: str) -> bool:
+        """Say whether this is a hash that a password can be compared with, made here or elsewhere."""
+        return self._hasher.reads(secret)
+
     def open(self) -> None:
         """Begin, or begin again after a `close`."""
         self._hasher.open()
@@ -105,7 +109,7 @@ class Password:
         if user is None or credential is None or typed is None:
             await self._hasher.verify(self._hasher.dummy, "" if typed is None else typed)
             return Denied(Reason.BAD_CREDENTIALS)
-        if not await self._hasher.verify(credential.secret, typed):
+        if not await self._hasher.verify(credential.secret, typed, typed=password):
             return Denied(Reason.BAD_CREDENTIALS)
         if user.disabled_at is not None:
             return Denied(Reason.USER_DISABLED)

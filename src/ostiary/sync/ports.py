@@ -19,8 +19,8 @@ from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, Ve
 class Users(Protocol):
     """Accounts."""
 
-    def add(self, user: User) -> None:
-        """Add a new user."""
+    def add(self, *users: User) -> None:
+        """Add new users."""
         ...
 
     def get(self, user_id: str) -> User | None:
@@ -43,12 +43,16 @@ class Users(Protocol):
 class Identifiers(Protocol):
     """What finds a user."""
 
-    def add(self, identifier: Identifier) -> bool:
-        """Add it, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
+    def add(self, *identifiers: Identifier) -> bool:
+        """Add each, unless its kind and value are taken: then `False`. Of parallel adds of one value, one wins."""
         ...
 
     def get(self, kind: str, value: str) -> Identifier | None:
         """Return the identifier with this canonical value, or `None`."""
+        ...
+
+    def taken(self, kind: str, values: Collection[str]) -> Collection[str]:
+        """Return those of these canonical values that somebody has."""
         ...
 
     def of(self, user_id: str) -> Sequence[Identifier]:
@@ -63,8 +67,8 @@ class Identifiers(Protocol):
 class Credentials(Protocol):
     """What proves a user."""
 
-    def add(self, credential: Credential) -> None:
-        """Add a new credential."""
+    def add(self, *credentials: Credential) -> None:
+        """Add new credentials."""
         ...
 
     def get(self, credential_id: str) -> Credential | None:
@@ -399,6 +403,10 @@ class PasswordMethod(Protocol):
 
     def matches(self, credential: Credential | None, password: str) -> bool:
         """Tell whether this is the password of a credential. With no credential it is not, and that costs the same."""
+        ...
+
+    def reads(self, secret: str) -> bool:
+        """Say whether this is a hash that a password can be compared with, made here or elsewhere."""
         ...
 
     def open(self) -> None:

@@ -157,6 +157,18 @@ class PostgresLink:
         if arguments and all(can_be_sent(each, keeps=prepared.keeps) for each in arguments):
             self._run(lambda connection: connection.cursor().executemany(prepared.text.encode(), arguments))
 
+    def each(
+        self, make: Callable[..., Record], statement: Statement, values: Sequence[Mapping[str, object]]
+    ) -> list[Record]:
+        """Run a statement once for each set of values, and return what `make` makes of all rows that they find."""
+        prepared = self._prepared(statement)
+        asked = [prepared.arguments(each) for each in values]
+        arguments = [each for each in asked if can_be_sent(each, keeps=prepared.keeps)]
+        if not arguments:
+            return []
+        found = self._run(lambda connection: _each(connection, prepared.text, arguments))
+        return [make(**prepared.row(each)) for each in found]
+
     def hold(self, statement: Statement, **values: object) -> None:
         """Hold the rows that a statement finds until this transaction ends. Once is enough."""
         key = statement, tuple(values.values())
@@ -302,6 +314,15 @@ class Postgres:
         if self._opening is None:
             raise Unavailable("the store cannot answer: it is not open")
         return self._opening
+
+
+def _each(connection: Connection, text: str, arguments: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
+    cursor = connection.cursor()
+    cursor.executemany(text.encode(), arguments, returning=True)
+    found: list[Sequence[Any]] = [*cursor.fetchall()]
+    while cursor.nextset():
+        found += cursor.fetchall()
+    return found
 
 
 def _is_quiet(connection: Connection) -> bool:

@@ -19,7 +19,7 @@ from ostiary.stores.sql.connection import answering, connect
 from ostiary.stores.sql.link import Compiled, Record, Statement, compiled
 from ostiary.stores.sql.place import revision, uri
 from ostiary.stores.sql.schema import see_version
-from ostiary.stores.sql.sqlite import READERS, SQLITE, begun, commit
+from ostiary.stores.sql.sqlite import READERS, SQLITE, begun, commit, found
 from ostiary.stores.sql.watch import POLL_SECONDS
 
 Result = TypeVar("Result")
@@ -65,6 +65,14 @@ class SqliteLink:
         arguments = [prepared.arguments(each) for each in values]
         if arguments:
             self._run(lambda connection: connection.executemany(prepared.text, arguments))
+
+    def each(
+        self, make: Callable[..., Record], statement: Statement, values: Sequence[Mapping[str, object]]
+    ) -> list[Record]:
+        """Run a statement once for each set of values, and return what `make` makes of all rows that they find."""
+        prepared = self._prepared(statement)
+        arguments = [prepared.arguments(each) for each in values]
+        return self._run(lambda connection: found(connection, make, prepared, arguments)) if arguments else []
 
     def hold(self, statement: Statement, **values: object) -> None:
         """Do nothing: only one transaction writes at a time."""

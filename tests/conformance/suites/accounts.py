@@ -144,6 +144,24 @@ class IdentifiersSuite:
         assert await written(store, lambda tx: tx.identifiers.add(replace(first, user_id="eve", kind="username")))
         assert await read(store, lambda tx: tx.identifiers.get("email", "ada@example.com")) == first
 
+    async def test_several_at_once(self, store: Store) -> None:
+        """Of several, those whose value is free are added. Which values are taken can be asked of several too."""
+        await ada(store)
+        free, taken = given.identifier("free"), given.identifier("taken")
+        added = [
+            await written(store, lambda tx: tx.identifiers.add(taken)),
+            await written(store, lambda tx: tx.identifiers.add(free, replace(taken, typed="TAKEN"))),
+            await written(store, lambda tx: tx.identifiers.add(given.identifier("a"), given.identifier("b"))),
+            await written(store, lambda tx: tx.identifiers.add()),
+        ]
+
+        assert added == [True, False, True, True]
+        async with store.read() as tx:
+            assert await tx.identifiers.get("email", "taken") == taken
+            assert await tx.identifiers.taken("email", ["free", "taken", "other", "\0", "\ud800"]) == {"free", "taken"}
+            assert await tx.identifiers.taken("username", ["free"]) == set()
+            assert await tx.identifiers.taken("email", []) == set()
+
     async def test_parallel_adds(self, store: Store) -> None:
         """Of fifty parallel adds of one value exactly one wins."""
         async with store.write() as tx:

@@ -18,8 +18,9 @@ class Users:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, user: User) -> None:
-        self._state.users.add(user.id, user)
+    async def add(self, *users: User) -> None:
+        for user in users:
+            self._state.users.add(user.id, user)
 
     async def get(self, user_id: str) -> User | None:
         return self._state.users.get(user_id)
@@ -44,16 +45,14 @@ class Identifiers:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, identifier: Identifier) -> bool:
-        self._state.owned(identifier.user_id)
-        key = (identifier.kind, identifier.value)
-        if self._state.identifiers.get(key) is not None:
-            return False
-        self._state.identifiers.add(key, identifier)
-        return True
+    async def add(self, *identifiers: Identifier) -> bool:
+        return len(identifiers) == sum(self._added(identifier) for identifier in identifiers)
 
     async def get(self, kind: str, value: str) -> Identifier | None:
         return self._state.identifiers.get((kind, value))
+
+    async def taken(self, kind: str, values: Collection[str]) -> Collection[str]:
+        return {value for value in values if self._state.identifiers.get((kind, value)) is not None}
 
     async def of(self, user_id: str) -> Sequence[Identifier]:
         if not user_id:
@@ -69,14 +68,23 @@ class Identifiers:
         self._state.identifiers.drop(key)
         return True
 
+    def _added(self, identifier: Identifier) -> bool:
+        self._state.owned(identifier.user_id)
+        key = (identifier.kind, identifier.value)
+        if self._state.identifiers.get(key) is not None:
+            return False
+        self._state.identifiers.add(key, identifier)
+        return True
+
 
 class Credentials:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, credential: Credential) -> None:
-        self._state.owned(credential.user_id)
-        self._state.credentials.add(credential.id, credential)
+    async def add(self, *credentials: Credential) -> None:
+        for credential in credentials:
+            self._state.owned(credential.user_id)
+            self._state.credentials.add(credential.id, credential)
 
     async def get(self, credential_id: str) -> Credential | None:
         return self._state.credentials.get(credential_id)

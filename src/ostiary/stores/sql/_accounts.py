@@ -1,6 +1,6 @@
 """Users, what finds them, and what proves them. What each verb promises stands in `ostiary.ports`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # SQLite's `ON CONFLICT` reads the same
@@ -14,8 +14,8 @@ class Users:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def add(self, user: User) -> None:
-        await self._link.count(_USER_ADD, **columns(user))
+    async def add(self, *users: User) -> None:
+        await self._link.many(_USER_ADD, [columns(user) for user in users])
 
     async def get(self, user_id: str) -> User | None:
         return await self._link.row(User, _USER_GET, held=_USER_GET_HELD, user_id=user_id)
@@ -34,11 +34,16 @@ class Identifiers:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def add(self, identifier: Identifier) -> bool:
-        return await self._link.count(_IDENTIFIER_ADD, **columns(identifier)) == 1
+    async def add(self, *identifiers: Identifier) -> bool:
+        added = await self._link.each(_value, _IDENTIFIER_ADD, [columns(identifier) for identifier in identifiers])
+        return len(added) == len(identifiers)
 
     async def get(self, kind: str, value: str) -> Identifier | None:
         return await self._link.row(Identifier, _IDENTIFIER_GET, the_kind=kind, the_value=value)
+
+    async def taken(self, kind: str, values: Collection[str]) -> Collection[str]:
+        asked = [{"the_kind": kind, "the_value": value} for value in values]
+        return set(await self._link.each(_value, _IDENTIFIER_TAKEN, asked))
 
     async def of(self, user_id: str) -> Sequence[Identifier]:
         if not user_id:
@@ -54,8 +59,8 @@ class Credentials:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def add(self, credential: Credential) -> None:
-        await self._link.count(_CREDENTIAL_ADD, **columns(credential))
+    async def add(self, *credentials: Credential) -> None:
+        await self._link.many(_CREDENTIAL_ADD, [columns(credential) for credential in credentials])
 
     async def get(self, credential_id: str) -> Credential | None:
         held = _CREDENTIAL_GET_HELD
@@ -72,6 +77,10 @@ class Credentials:
         return await self._link.rows(Credential, _CREDENTIALS_OF, owner=user_id, the_kind=kind)
 
 
+def _value(*, value: str) -> str:
+    return value
+
+
 # ------------------------------------------------------------------------------------------------ statements
 
 HOLD_USER = select(users.c.id).where(users.c.id == bindparam("user_id")).with_for_update(key_share=True)
@@ -86,7 +95,13 @@ _USER_SWAP = update(users).where(
 _USER_REMOVE = delete(users).where(users.c.id == bindparam("user_id"))  # all that hangs from it goes by its foreign key
 _USER_PAGE = select(users).where(users.c.id > bindparam("after")).order_by(users.c.id).limit(bindparam("limit"))
 
-_IDENTIFIER_ADD = insert_or(identifiers).on_conflict_do_nothing(index_elements=["kind", "value"])
+_IDENTIFIER_ADD = (
+    insert_or(identifiers).on_conflict_do_nothing(index_elements=["kind", "value"]).returning(identifiers.c.value)
+)
+_IDENTIFIER_TAKEN = select(identifiers.c.value).where(
+    identifiers.c.kind == bindparam("the_kind"),
+    identifiers.c.value == bindparam("the_value"),
+)
 _IDENTIFIER_GET = select(identifiers).where(
     identifiers.c.kind == bindparam("the_kind"),
     identifiers.c.value == bindparam("the_value"),

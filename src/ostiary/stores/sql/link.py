@@ -47,6 +47,15 @@ class Link(Protocol):
         """Run a statement once for each set of values."""
         ...
 
+    async def each(
+        self, make: Callable[..., Record], statement: Statement, values: Sequence[Mapping[str, object]]
+    ) -> list[Record]:
+        """Run a statement once for each set of values, and return what `make` makes of all rows that they find.
+
+        All of it is one way to the server and back.
+        """
+        ...
+
     async def hold(self, statement: Statement, **values: object) -> None:
         """Hold the rows that a statement finds until this transaction ends, so that the next one to hold them waits.
 
@@ -101,4 +110,9 @@ def compiled(statement: Statement, dialect: Dialect) -> Compiled:
 
 def columns(record: "DataclassInstance") -> Row:
     """Return the fields of a flat record, which are named as the columns of its table."""
-    return {each.name: getattr(record, each.name) for each in fields(record)}
+    return {name: getattr(record, name) for name in _names(type(record))}
+
+
+@cache
+def _names(kind: "type[DataclassInstance]") -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))

@@ -75,6 +75,18 @@ class PostgresLink:
         if arguments and all(can_be_sent(each, keeps=prepared.keeps) for each in arguments):
             await self._run(lambda connection: connection.executemany(prepared.text, arguments))
 
+    async def each(
+        self, make: Callable[..., Record], statement: Statement, values: Sequence[Mapping[str, object]]
+    ) -> list[Record]:
+        """Run a statement once for each set of values, and return what `make` makes of all rows that they find."""
+        prepared = self._prepared(statement)
+        asked = [prepared.arguments(each) for each in values]
+        arguments = [each for each in asked if can_be_sent(each, keeps=prepared.keeps)]
+        if not arguments:
+            return []
+        found = await self._run(lambda connection: connection.fetchmany(prepared.text, arguments))
+        return [make(**prepared.row(each)) for each in found]
+
     async def hold(self, statement: Statement, **values: object) -> None:
         """Hold the rows that a statement finds until this transaction ends. Once is enough."""
         key = statement, tuple(values.values())

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.sql.selectable import SelectBase
@@ -68,6 +68,14 @@ class SqliteLink:
         if not arguments:
             return
         await self._run(lambda connection: connection.executemany(prepared.text, arguments))
+
+    async def each(
+        self, make: Callable[..., Record], statement: Statement, values: Sequence[Mapping[str, object]]
+    ) -> list[Record]:
+        """Run a statement once for each set of values, and return what `make` makes of all rows that they find."""
+        prepared = self._prepared(statement)
+        arguments = [prepared.arguments(each) for each in values]
+        return await self._run(lambda connection: found(connection, make, prepared, arguments)) if arguments else []
 
     async def hold(self, statement: Statement, **values: object) -> None:
         """Do nothing: only one transaction writes at a time."""
@@ -268,6 +276,23 @@ def commit(connection: sqlite3.Connection) -> None:
     """Make everything durable."""
     # Unlike the driver's `commit()`, this fails when there is nothing to commit because SQLite has rolled back.
     connection.execute("COMMIT")
+
+
+def found(
+    connection: sqlite3.Connection,
+    make: Callable[..., Record],
+    prepared: Compiled,
+    arguments: Sequence[Sequence[Any]],
+) -> list[Record]:
+    """Run a statement with each of the arguments, and return what `make` makes of all rows that they find."""
+    made = list[Record]()
+    for each in arguments:
+        try:
+            made += [make(**prepared.row(row)) for row in connection.execute(prepared.text, each)]
+        except UnicodeEncodeError:  # as in `_execute`: nothing is called that, and it cannot be kept
+            if prepared.keeps:
+                raise
+    return made
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

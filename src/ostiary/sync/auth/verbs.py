@@ -52,6 +52,7 @@ from ostiary.guard import Headers
 from ostiary.ports import Clock, Entropy, EventSink, Vault
 from ostiary.sync import threads as asyncio
 from ostiary.sync.auth.accounts import Accounts
+from ostiary.sync.auth.arrivals import Arrivals
 from ostiary.sync.auth.asking import Asking
 from ostiary.sync.auth.flows import Flows
 from ostiary.sync.auth.keys import Keys
@@ -171,6 +172,7 @@ class Auth:
                 entropy=entropy,
             ),
         )
+        self.arrivals = Arrivals(store=store, works=works, password=password, entropy=entropy)
         self.keys = Keys(store=store, works=works, vault=vault, policy=policy)
         self.verifiers = Verifiers(
             store=store,

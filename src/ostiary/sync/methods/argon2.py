@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from math import ceil
 from secrets import token_urlsafe
 from time import perf_counter
@@ -16,6 +17,7 @@ from argon2.exceptions import HashingError, InvalidHashError, VerificationError,
 
 from ostiary.core.policy import PasswordPolicy
 from ostiary.errors import Misconfigured, Overloaded, Unavailable
+from ostiary.methods.inherited import check_of, forms, opened
 from ostiary.sync import threads as asyncio
 from ostiary.system import processors
 
@@ -25,6 +27,8 @@ _SALT: Final = 16
 _DIGEST: Final = 32
 _MOST_MEMORY_KIB: Final = 2 * 1024 * 1024
 _MOST_PASSES: Final = 64
+_MOST_ARRIVING_KIB: Final = 2 * 1024 * 1024
+"""What all passes together of a hash from elsewhere may fill: about two seconds of a processor of today."""
 _MOST_LANES: Final = 64
 _NICENESS: Final = 10
 _WEIGHT: Final = 0.1
@@ -77,17 +81,22 @@ class Hasher:
         secret = _encoded(password)
         return self.run(lambda: self._hash(secret))
 
-    def verify(self, stored: str, password: str) -> bool:
+    def verify(self, stored: str, password: str, *, typed: str | None = None) -> bool:
         """Say whether a stored hash is of this password.
 
         A stored hash that cannot be read is of no password, and finding that out costs what verifying `dummy` costs.
+        `typed` is the password as it was typed: what another library hashed, if it was one that made this hash.
 
         Raises:
             Overloaded: too many hashes are waiting already.
             Unavailable: there is no memory for it, or the hasher was closed.
         """
-        secret = _encoded(password)
-        return self.run(lambda: self._verify(stored, secret))
+        return self.run(lambda: self._verify(stored, password, typed or password))
+
+    def reads(self, stored: str) -> bool:
+        """Say whether a hash that another library made can be compared with, in a time that a login may take."""
+        inner, _ = opened(stored)
+        return check_of(inner) is not None or (_readable(inner) and _cheap(inner))
 
     def needs_rehash(self, stored: str) -> bool:
         """Say whether a stored hash was made at other costs than those of the policy, or cannot be read."""
@@ -158,13 +167,17 @@ class Hasher:
         except HashingError as error:
             raise Unavailable(f"argon2: {error}") from None
 
-    def _verify(self, stored: str, secret: bytes) -> bool:
-        if _readable(stored):
+    def _verify(self, stored: str, password: str, typed: str) -> bool:
+        inner, covered = opened(stored)
+        # Ours is of one form, so that a look at it costs one hash, as the dummy does.
+        every = forms(typed) if self.needs_rehash(stored) else (password,)
+        check = check_of(inner) or (partial(self._matches, inner) if _readable(inner) else None)
+        if check is not None:
             # What looks readable may still be damaged inside. Argon2 notices before it has spent anything.
             with suppress(VerificationError):
-                return self._matches(stored, secret)
+                return any(check(covered(_encoded(each))) for each in every)
         try:
-            self._matches(self.dummy, secret)
+            self._matches(self.dummy, _encoded(password))
         except VerificationError as error:
             # Not the hash is at fault: memory has run out, and nobody's password is wrong.
             raise Unavailable(f"argon2: {error}") from None
@@ -188,6 +201,11 @@ def _readable(stored: str) -> bool:
     return (
         found.memory_cost <= _MOST_MEMORY_KIB and found.time_cost <= _MOST_PASSES and found.parallelism <= _MOST_LANES
     )
+
+
+def _cheap(stored: str) -> bool:
+    found = extract_parameters(stored)
+    return found.memory_cost * found.time_cost <= _MOST_ARRIVING_KIB
 
 
 def _encoded(password: str) -> bytes:

@@ -30,6 +30,15 @@ class Link(Protocol):
         """Run a statement once for each set of values."""
         ...
 
+    def each(
+        self, make: Callable[..., Record], statement: Statement, values: Sequence[Mapping[str, object]]
+    ) -> list[Record]:
+        """Run a statement once for each set of values, and return what `make` makes of all rows that they find.
+
+        All of it is one way to the server and back.
+        """
+        ...
+
     def hold(self, statement: Statement, **values: object) -> None:
         """Hold the rows that a statement finds until this transaction ends, so that the next one to hold them waits.
 
