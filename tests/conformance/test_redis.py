@@ -10,11 +10,10 @@ from ostiary.errors import Unavailable
 from ostiary.ports import Store
 from ostiary.stores.memory import MemoryStore
 from ostiary.stores.redis import RedisBeside
-from ostiary.testing import FakeClock
-from tests.conformance import suites
-from tests.conformance.suites import given
-from tests.conformance.suites.everything import add_everything, all_of_it, everything
-from tests.conformance.suites.given import HOUR, MANY, NOW, race, read, written
+from ostiary.testing import FakeClock, conformance
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.everything import add_everything, all_of_it, everything
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, race, read, written
 from tests.servers.redis import Redis
 
 
@@ -28,25 +27,25 @@ async def store(redis: Redis) -> AsyncIterator[Store]:
     await store.close()
 
 
-class TestUsers(suites.UsersSuite): ...
+class TestUsers(conformance.UsersSuite): ...
 
 
-class TestIdentifiers(suites.IdentifiersSuite): ...
+class TestIdentifiers(conformance.IdentifiersSuite): ...
 
 
-class TestCredentials(suites.CredentialsSuite): ...
+class TestCredentials(conformance.CredentialsSuite): ...
 
 
-class TestSessions(suites.SessionsSuite): ...
+class TestSessions(conformance.SessionsSuite): ...
 
 
-class TestFeed(suites.FeedSuite): ...
+class TestFeed(conformance.FeedSuite): ...
 
 
-class TestDocuments(suites.DocumentsSuite): ...
+class TestDocuments(conformance.DocumentsSuite): ...
 
 
-class TestCounters(suites.CountersSuite):
+class TestCounters(conformance.CountersSuite):
     async def test_purge(self, store: Store) -> None:
         """There is nothing to purge: an old counter stays until its own end, and a new one is not touched."""
         old, new = Counter(count=1, at=NOW - HOUR), Counter(count=1, at=NOW)
@@ -66,7 +65,7 @@ class TestCounters(suites.CountersSuite):
         assert await read(store, lambda tx: tx.counters.get(["a", "b"])) == {"a": winner, "b": winner}
 
 
-class TestChallenges(suites.ChallengesSuite):
+class TestChallenges(conformance.ChallengesSuite):
     async def test_purge(self, store: Store) -> None:
         """There is nothing to purge: one that has expired is not given out, and goes by itself."""
         await written(store, lambda tx: tx.challenges.add(given.challenge("old", expires_at=NOW - HOUR)))
@@ -88,16 +87,16 @@ class TestChallenges(suites.ChallengesSuite):
         assert await given.taken(store, digest, purpose=purpose) == mine
 
 
-class TestVerifiers(suites.VerifiersSuite): ...
+class TestVerifiers(conformance.VerifiersSuite): ...
 
 
-class TestKeys(suites.KeysSuite): ...
+class TestKeys(conformance.KeysSuite): ...
 
 
-class TestEvents(suites.EventsSuite): ...
+class TestEvents(conformance.EventsSuite): ...
 
 
-class TestTransactions(suites.TransactionsSuite):
+class TestTransactions(conformance.TransactionsSuite):
     async def test_failed_block(self, store: Store) -> None:
         """A block that raises leaves nothing but what it counted, and the next one works."""
         before = await everything(store)
@@ -146,7 +145,7 @@ class TestTransactions(suites.TransactionsSuite):
         assert await read(store, lambda tx: given.counter(tx, "new")) == Counter(count=1, at=NOW)
 
 
-class TestChanged(suites.ChangedSuite): ...
+class TestChanged(conformance.ChangedSuite): ...
 
 
-class TestValues(suites.ValuesSuite): ...
+class TestValues(conformance.ValuesSuite): ...

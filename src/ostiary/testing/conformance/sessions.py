@@ -9,8 +9,8 @@ import pytest
 from ostiary.core.decision import Reason
 from ostiary.core.session import Carrier, Device, Session, revoked
 from ostiary.ports import Store
-from tests.conformance.suites import given
-from tests.conformance.suites.given import HOUR, MANY, NOW, ada, race, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, ada, race, read, written
 
 
 async def stored(store: Store, *sessions: Session) -> None:
@@ -22,6 +22,8 @@ async def stored(store: Store, *sessions: Session) -> None:
 
 
 class SessionsSuite:
+    """Sessions are swapped by their counters, never revived, and found by their user."""
+
     async def test_added_session_comes_back(self, store: Store) -> None:
         """A session comes back as it was added, dead or alive."""
         full = given.session(
