@@ -113,7 +113,7 @@ async def succeed(run: Run, street: Heard) -> None:
     await auth.accounts.set_password(cookie.user_id, new=SET, actor="test")
     for purpose in Purpose:
         await auth.keys.rotate(purpose, actor="test")
-    await auth._upkeep._follower.round()
+    await auth.upkeep._follower.round()
 
 
 async def fail(run: Run, street: Heard) -> None:

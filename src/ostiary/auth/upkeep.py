@@ -91,6 +91,11 @@ class Upkeep(Chores):
         self._follower = follower
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that this runs in, and with it everything else of an `Auth`. `None` while it rests."""
+        return self._tasks[0].get_loop() if self._tasks else None
+
     async def start(self) -> None:
         """Make the first round, so that memory may answer, and begin."""
         await self._follower.begin()

@@ -1,4 +1,13 @@
-"""What the tests of an application that uses Ostiary need. Nothing here is safe outside tests."""
+"""What the tests of an application that uses Ostiary need. Nothing here is safe outside tests.
+
+def test_me(client):
+    '''A logged-in user sees themself.'''
+    sign_in(client, "ada@example.com")          # a real session, no password, no mail
+
+    assert client.get("/me").status_code == 200
+
+The fixtures stand in `ostiary.testing.plugin`; what a store must keep stands in `ostiary.testing.conformance`.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +15,11 @@ from ostiary.lazy import lazily
 
 if TYPE_CHECKING:
     from ostiary.core.policy import CHEAPEST
+    from ostiary.testing.behind import auth_behind
     from ostiary.testing.fakes import CountedEntropy, FakeClock, Recorder
+    from ostiary.testing.memory import in_memory
+    from ostiary.testing.sessions import settle
+    from ostiary.testing.signing_in import sign_in
 else:
     __getattr__ = lazily(
         {
@@ -14,8 +27,21 @@ else:
             "CountedEntropy": "ostiary.testing.fakes",
             "FakeClock": "ostiary.testing.fakes",
             "Recorder": "ostiary.testing.fakes",
+            "auth_behind": "ostiary.testing.behind",
+            "in_memory": "ostiary.testing.memory",
+            "settle": "ostiary.testing.sessions",
+            "sign_in": "ostiary.testing.signing_in",
         },
         of=__name__,
     )
 
-__all__ = ["CHEAPEST", "CountedEntropy", "FakeClock", "Recorder"]
+__all__ = [
+    "CHEAPEST",
+    "CountedEntropy",
+    "FakeClock",
+    "Recorder",
+    "auth_behind",
+    "in_memory",
+    "settle",
+    "sign_in",
+]

@@ -138,7 +138,7 @@ class Auth:
         self._roles = roles
         self._works = works
         self._throttles = throttles
-        self._upkeep = Upkeep(
+        self.upkeep = Upkeep(
             store=store,
             guard=self.guard,
             floors=self.floors,
@@ -284,7 +284,7 @@ class Auth:
                 self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 self.accounts.define_roles(self._roles, actor="settings")
-            self._upkeep.start()
+            self.upkeep.start()
             self.relay.open()
             self.started = True
 
@@ -294,7 +294,7 @@ class Auth:
             if self.started:
                 self.started = False
                 self.relay.close()
-                self._upkeep.stop()
+                self.upkeep.stop()
                 if self._stream is not None:
                     self._stream.close()
                 self._store.close()
