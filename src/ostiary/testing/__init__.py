@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ostiary.core.policy import CHEAPEST
     from ostiary.testing.behind import auth_behind
     from ostiary.testing.fakes import CountedEntropy, FakeClock, Recorder
+    from ostiary.testing.guarded import assert_guarded
     from ostiary.testing.memory import in_memory
     from ostiary.testing.sessions import settle
     from ostiary.testing.signing_in import sign_in
@@ -27,6 +28,7 @@ else:
             "CountedEntropy": "ostiary.testing.fakes",
             "FakeClock": "ostiary.testing.fakes",
             "Recorder": "ostiary.testing.fakes",
+            "assert_guarded": "ostiary.testing.guarded",
             "auth_behind": "ostiary.testing.behind",
             "in_memory": "ostiary.testing.memory",
             "settle": "ostiary.testing.sessions",
@@ -40,6 +42,7 @@ __all__ = [
     "CountedEntropy",
     "FakeClock",
     "Recorder",
+    "assert_guarded",
     "auth_behind",
     "in_memory",
     "settle",
