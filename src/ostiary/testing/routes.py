@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 _VALUES: Final = ("1", "x", "1.0", "00000000-0000-4000-8000-000000000000", "2026-01-01", "00:00:00")
 _OF_TYPE: Final = {"UUID": _VALUES[3], "date": "2026-01-01", "datetime": "2026-01-01T00:00:00", "time": "00:00:00"}
@@ -42,7 +42,7 @@ class Route:
         if code is not None:
             return f"{_short(code.co_filename)}:{code.co_firstlineno} {name}"
         try:
-            kind: Any = handler if inspect.isclass(handler) else type(handler)
+            kind = cast("type[object]", handler if inspect.isclass(handler) else type(handler))
             return f"{_short(inspect.getfile(kind))}:{inspect.getsourcelines(kind)[1]} {name}"
         except (OSError, TypeError):
             return name
