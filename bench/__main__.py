@@ -3,9 +3,16 @@
 import signal
 import sys
 
-from bench import check, delay, everywhere, growth, serving
+from bench import check, delay, everywhere, growth, imports, serving
 
-BENCHES = {"check": check, "serving": serving, "delay": delay, "everywhere": everywhere, "growth": growth}
+BENCHES = {
+    "check": check,
+    "imports": imports,
+    "serving": serving,
+    "delay": delay,
+    "everywhere": everywhere,
+    "growth": growth,
+}
 
 
 def main(names: list[str]) -> int:
