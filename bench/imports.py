@@ -1,4 +1,4 @@
-"""What importing costs, as processes of their own in turn with an empty one. The least of each counts: noise only adds."""
+"""What importing costs, as processes of their own in turn with an empty one. The least counts: noise only adds."""
 
 import subprocess
 import sys

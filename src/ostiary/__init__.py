@@ -5,9 +5,9 @@ from ostiary import Auth
 auth = Auth.embedded("app.db", issuer="http://localhost:8000")
 """
 
-from typing import TYPE_CHECKING
-
 from ostiary.lazy import lazily
+
+TYPE_CHECKING = False  # as in `ostiary.lazy`
 
 if TYPE_CHECKING:
     from ostiary.auth import Auth, Issued

@@ -1,5 +1,7 @@
 """Names that load when they are asked for, so that importing a package costs nothing.
 
+TYPE_CHECKING = False  # for a type checker it is true; `typing` alone would cost more than all the rest
+
 if TYPE_CHECKING:
     from ostiary.auth import Auth
 else:
@@ -7,11 +9,14 @@ else:
 """
 
 import sys
-from collections.abc import Callable, Mapping
 from importlib import import_module
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
-def lazily(places: Mapping[str, str], *, of: str) -> Callable[[str], object]:
+
+def lazily(places: "Mapping[str, str]", *, of: str) -> "Callable[[str], object]":
     """Make the `__getattr__` (PEP 562) of a package: each name is looked up in the module that `places` says, once."""
 
     def find(name: str) -> object:

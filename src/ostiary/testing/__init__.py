@@ -9,9 +9,9 @@ def test_me(client):
 The fixtures stand in `ostiary.testing.plugin`; what a store must keep stands in `ostiary.testing.conformance`.
 """
 
-from typing import TYPE_CHECKING
-
 from ostiary.lazy import lazily
+
+TYPE_CHECKING = False  # as in `ostiary.lazy`
 
 if TYPE_CHECKING:
     from ostiary.core.policy import CHEAPEST

@@ -6,9 +6,9 @@ async with verifier:                       # or `with verifier:`, where there is
     who = verifier.verify(token)
 """
 
-from typing import TYPE_CHECKING
-
 from ostiary.lazy import lazily
+
+TYPE_CHECKING = False  # as in `ostiary.lazy`
 
 if TYPE_CHECKING:
     from ostiary.core.access import Principal
