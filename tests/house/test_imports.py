@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)  # each test is several programs
+
 OPTIONAL = {
     *("aiosmtplib", "asyncpg", "babel", "django", "fastapi", "flask", "granian", "hiredis", "httpx", "jinja2"),
     *("litestar", "maxminddb", "psycopg", "pytest", "redis", "rich", "starlette", "structlog", "typer", "uvloop"),

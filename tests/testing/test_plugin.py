@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)  # each test is several runs of pytest
+
 ROOT = Path(__file__).parents[2]
 
 APPLICATION = """
