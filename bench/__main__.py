@@ -3,10 +3,11 @@
 import signal
 import sys
 
-from bench import arriving, check, delay, everywhere, growth, serving
+from bench import arriving, check, delay, everywhere, growth, imports, serving
 
 BENCHES = {
     "check": check,
+    "imports": imports,
     "serving": serving,
     "delay": delay,
     "everywhere": everywhere,

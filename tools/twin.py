@@ -68,6 +68,7 @@ MODULES: Final = (
     "web.pages.router",
     "web.pages",
     "web.router",
+    "testing.sessions",
 )
 """What has a twin, each after what it is built on."""
 

@@ -3,7 +3,7 @@
 A store is used through transactions. `read()` sees one consistent state. `write()` does all or nothing, and what it
 reads it holds: of two writes that read the same user, or a credential or session of that user, or that append to the
 feed or read the keys or a document, the second waits for the first and sees what it did. The conformance suites in
-`tests/conformance/` hold every store to these texts.
+`ostiary.testing.conformance` hold every store to these texts.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -7,8 +7,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+TESTING: Final = "OSTIARY_TESTING"
+"""What to set in the environment of tests that pytest does not run. It allows what protects nothing."""
+
 # CLOCK_BOOTTIME counts the time a machine sleeps. Without it a lease could outlive a suspended laptop.
 _ELAPSED: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+_TESTS: Final = ("PYTEST_VERSION", "PYTEST_CURRENT_TEST", TESTING)
 
 
 class SystemClock:
@@ -41,3 +46,8 @@ class SystemEntropy:
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_tests() -> bool:
+    """Tell whether this process, or the one that started it, runs tests: pytest says so, or somebody did on purpose."""
+    return any(name in os.environ for name in _TESTS)

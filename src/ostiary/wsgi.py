@@ -86,6 +86,11 @@ class Door:
 
         os.register_at_fork(after_in_child=in_child)
 
+    @property
+    def auth(self) -> Auth:
+        """Whom it asks."""
+        return self._auth
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer what is ours; else say who is asking and let the application answer."""
         asked = path(environ)

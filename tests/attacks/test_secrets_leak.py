@@ -123,7 +123,7 @@ async def succeed(run: Run, street: Heard) -> None:
     assert [answer.status_code for answer in resets] == [422, 422, 204]
     for purpose in Purpose:
         await auth.keys.rotate(purpose, actor="test")
-    await auth._upkeep._follower.round()
+    await auth.upkeep._follower.round()
 
 
 async def fail(run: Run, street: Heard) -> None:

@@ -80,7 +80,7 @@ async def test_a_snapshot_is_believed_for_a_while(house: House) -> None:
     await house.check(issued)
 
     house.clock.advance(house.auth.policy.believed)
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
 
     assert isinstance(house.auth.guard.check(headers, "GET"), Unsure)
 
@@ -183,12 +183,12 @@ async def test_last_use_is_written_in_batches(house: House) -> None:
     issued = await house.login(Carrier.COOKIE)
     await house.check(issued)
     house.clock.advance(timedelta(minutes=2))
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
     for _ in range(10):
         await house.check(issued)
 
     (before,) = await house.auth.sessions(account.user.id)
-    await house.auth._upkeep.write_seen()
+    await house.auth.upkeep.write_seen()
     (after,) = await house.auth.sessions(account.user.id)
 
     assert before.last_seen_at == issued.session.created_at
@@ -202,7 +202,7 @@ async def test_a_key_retired_while_the_feed_was_cut(tmp_path: Path) -> None:
     async with one.auth.running(), two.auth.running():
         await one.user()
         cookie = await one.login(Carrier.COOKIE)
-        for task in one.auth._upkeep._tasks:
+        for task in one.auth.upkeep._tasks:
             task.cancel()
         key = next(key for key in await two.auth.keys.all() if key.purpose is Purpose.SESSION)
 

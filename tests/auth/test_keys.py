@@ -52,12 +52,12 @@ async def test_rotation_refuses_nobody(house: House) -> None:
     old = house.auth.keyring.signer(now=house.clock.now())
 
     new = await house.auth.keys.rotate(Purpose.ACCESS, actor="test")
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
     published = {key["kid"] for key in house.auth.keyring.jwks(now=house.clock.now())["keys"]}
     still_signing = house.auth.keyring.signer(now=house.clock.now())
     assert isinstance(await house.check(before), Principal)
     house.clock.advance(house.auth.policy.key_lead)
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
     signed_by_new = await house.login(Carrier.BEARER)
     assert isinstance(await house.check(before), Principal)
     assert isinstance(await house.check(signed_by_new), Principal)
@@ -78,7 +78,7 @@ async def test_retired_at_once(house: House, purpose: Purpose, carrier: Carrier)
     key = next(record for record in await house.auth.keys.all() if record.purpose is purpose)
 
     await house.auth.keys.retire(key.id, actor="test")
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
 
     assert await house.check(issued) in (Denied(Reason.UNKNOWN_KEY), Denied(Reason.BAD_SIGNATURE))
     assert isinstance(await house.check(await house.login(carrier)), Principal)
@@ -93,7 +93,7 @@ async def test_session_tokens_survive_a_rotation(house: House) -> None:
 
     await house.auth.keys.rotate(Purpose.SESSION, actor="test", lead=timedelta(0))
     await house.auth.keys.rotate(Purpose.CSRF, actor="test", lead=timedelta(0))
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
 
     assert isinstance(await house.check(cookie), Principal)
     assert isinstance(await house.check(await house.auth.refresh(bearer.session_token)), Principal)
@@ -184,10 +184,10 @@ async def test_two_rotations_in_a_row(house: House) -> None:
     last = await house.auth.keys.rotate(Purpose.ACCESS, actor="test", lead=policy.lease)
     for _ in range(12):
         house.clock.advance(timedelta(minutes=1))
-        await house.auth._upkeep._follower.round()
+        await house.auth.upkeep._follower.round()
         issued = await house.login(Carrier.BEARER)
         house.clock.advance(policy.access_life - timedelta(seconds=1))
-        await house.auth._upkeep._follower.round()
+        await house.auth.upkeep._follower.round()
         assert isinstance(await house.check(issued), Principal)
 
     assert house.auth.keyring.signer(now=house.clock.now()).id == last.id
@@ -201,6 +201,6 @@ async def test_a_new_version_of_the_master_key(house: House) -> None:
     other = make_house(house.store, house.folder, clock=house.clock)
 
     await other.auth.keys.rotate(Purpose.ACCESS, actor="test")
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
 
     assert isinstance(await house.check(await house.login(Carrier.BEARER)), Principal)

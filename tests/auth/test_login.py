@@ -96,13 +96,13 @@ async def test_sessions_end_by_themselves(house: House, carrier: Carrier) -> Non
         house.clock.advance(policy.idle_life / 2 - timedelta(seconds=1))
         if carrier is Carrier.BEARER:
             active = await house.auth.refresh(active.session_token)
-        await house.auth._upkeep._follower.round()
+        await house.auth.upkeep._follower.round()
         assert isinstance(await house.check(active), Principal)
-        await house.auth._upkeep.write_seen()
+        await house.auth.upkeep.write_seen()
 
     assert [session.id for session in await house.auth.sessions(active.session.user_id)] == [active.session.id]
     house.clock.advance(policy.session_life)
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
     assert await house.check(active) == Denied(Reason.EXPIRED)
     assert await house.check(idle) in (Denied(Reason.EXPIRED), Denied(Reason.IDLE))
 
@@ -153,7 +153,7 @@ async def test_step_up(house: House, carrier: Carrier) -> None:
     who = await house.check(issued)
     assert isinstance(who, Principal)
     house.clock.advance(timedelta(minutes=5))
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
 
     with pytest.raises(Refused, match="wrong_user"):
         await house.auth.step_up(who, await house.auth.prove("eve@example.com", PASSWORD))
@@ -172,7 +172,7 @@ async def test_roles_at_once(house: House, carrier: Carrier) -> None:
     """A changed role is in force at the next check, and nobody is logged out: a cookie asks, a token is refreshed."""
     account = await house.user(roles=["reader"])
     await house.auth.accounts.define_roles({"reader": ["read"], "writer": ["read", "write"]}, actor="test")
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
     issued = await house.login(carrier)
     before = await house.check(issued)
 
@@ -286,12 +286,12 @@ async def test_a_token_never_outlives_its_session(house: House) -> None:
     while house.clock.now() < issued.session.expires_at - left:
         step = min(house.auth.policy.idle_life / 2, issued.session.expires_at - left - house.clock.now())
         house.clock.advance(step)
-        await house.auth._upkeep._follower.round()
+        await house.auth.upkeep._follower.round()
         issued = await house.auth.refresh(issued.session_token)
 
     assert issued.expires_in == left.total_seconds()
     house.clock.advance(left)
-    await house.auth._upkeep._follower.round()
+    await house.auth.upkeep._follower.round()
     assert await house.check(issued) == Denied(Reason.EXPIRED)
 
 

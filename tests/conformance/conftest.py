@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.conformance.suites")
+pytest.register_assert_rewrite("ostiary.testing.conformance")

@@ -9,9 +9,8 @@ import pytest
 from ostiary.stores.sql import sqlite_url
 from ostiary.sync.stores.redis import RedisBeside
 from ostiary.sync.stores.sql.store import SqlStore
-from ostiary.testing import FakeClock
-from tests.conformance import suites
-from tests.conformance.suites.given import NOW
+from ostiary.testing import FakeClock, conformance
+from ostiary.testing.conformance.given import NOW
 from tests.servers.redis import Redis
 from tests.sync.adapter import StoreInThreads
 
@@ -27,13 +26,13 @@ async def store(redis: Redis, tmp_path: Path) -> AsyncIterator[Any]:
     await store.close()
 
 
-class TestCounters(suites.CountersBesideSuite): ...
+class TestCounters(conformance.CountersBesideSuite): ...
 
 
-class TestChallenges(suites.ChallengesBesideSuite): ...
+class TestChallenges(conformance.ChallengesBesideSuite): ...
 
 
-class TestTransactions(suites.TransactionsBesideSuite): ...
+class TestTransactions(conformance.TransactionsBesideSuite): ...
 
 
-class TestValues(suites.ValuesSuite): ...
+class TestValues(conformance.ValuesSuite): ...

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -174,35 +173,6 @@ def test_docstrings() -> None:
 
     assert offences(docstrings, public) == []
     assert [str(file) for file in FILES if ast.get_docstring(ast.parse(file.read_text())) is None] == []
-
-
-HEAVY = {
-    *("sqlalchemy", "alembic", "argon2", "zxcvbn", "starlette", "fastapi", "granian", "typer", "rich"),
-    *("aiosmtplib", "babel", "jinja2", "httpx", "joserfc", "prometheus_client", "ua_parser"),
-}
-
-
-def loaded_by(source: str, *, among: set[str] = HEAVY) -> set[str]:
-    """Return the heavy packages that a program has loaded at its end."""
-    program = f"{source}\nimport sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return among & set(done.stdout.split())
-
-
-def test_importing_ostiary_is_light() -> None:
-    """`import ostiary` loads no database, no password hashing and no web framework; who does is seen."""
-    assert loaded_by("import ostiary") == set()
-    assert loaded_by("import ostiary, argon2") == {"argon2"}
-
-
-def test_importing_the_verifier_is_light() -> None:
-    """`import ostiary.verify` loads none of them either, nor any of our own that a verifier has no use for."""
-    source = "from ostiary.verify import Verifier; Verifier('https://id.example', audience='a', key='osv1.x')"
-    rooms = ("auth", "methods", "stores", "web", "asgi", "server")
-
-    assert loaded_by(source) == set()
-    assert loaded_by(source, among={f"ostiary.{room}" for room in rooms}) == set()
-    assert loaded_by("from ostiary import Auth", among={"ostiary.auth"}) == {"ostiary.auth"}
 
 
 # ------------------------------------------------------------------------------------------------ they can be broken

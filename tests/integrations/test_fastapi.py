@@ -124,7 +124,7 @@ def test_roles_and_permissions(client: TestClient, house: House, carrier: Carrie
     assert portal is not None
 
     portal.call(lambda: house.auth.accounts.define_roles({"editor": ["read"]}, actor="test"))
-    portal.call(house.auth._upkeep._follower.round)
+    portal.call(house.auth.upkeep._follower.round)
     portal.call(lambda: house.auth.accounts.set_roles(user, ["editor"], actor="test"))
     if carrier is Carrier.BEARER:
         out = client.post("/auth/login", json=ADA | {"carrier": "bearer"}).json()

@@ -1,6 +1,7 @@
 """What the hasher makes, and what it says of what it did not make."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import textwrap
@@ -61,6 +62,31 @@ async def test_the_policy_sets_the_cost() -> None:
 def test_the_default_cost_is_no_lower_than_owasp_asks() -> None:
     """By default a hash costs 19 MiB and two passes."""
     assert WEB.password.argon2 == Argon2(memory_kib=19456, passes=2, lanes=1)
+
+
+@pytest.mark.parametrize(
+    ("environment", "cost", "made"),
+    [
+        ({}, "CHEAPEST", False),
+        ({}, "replace(CHEAPEST, name='mine')", False),
+        ({}, "WEB", True),
+        ({"PYTEST_VERSION": "9.0"}, "CHEAPEST", True),
+        ({"OSTIARY_TESTING": "1"}, "CHEAPEST", True),
+    ],
+)
+def test_what_protects_nothing_is_for_tests(environment: dict[str, str], cost: str, made: bool) -> None:
+    """Hashes that cost nothing are refused where no test runs, by whatever name they are asked for; others are not."""
+    program = (
+        "from dataclasses import replace; from ostiary.core.policy import CHEAPEST, WEB\n"
+        f"from ostiary.methods.argon2 import Hasher; Hasher({cost}.password, threads=1)"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "OSTIARY_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=clean | environment, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode == 0) is made
+    assert ("for tests only" in done.stderr) is not made
 
 
 @pytest.mark.parametrize("cost", [Argon2(memory_kib=1, passes=1, lanes=1), Argon2(memory_kib=8, passes=0, lanes=1)])

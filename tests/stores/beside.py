@@ -5,7 +5,7 @@ from ostiary.redis import Secrets
 from ostiary.stores.memory import MemoryStore
 from ostiary.stores.redis import RedisBeside
 from ostiary.testing import FakeClock
-from tests.conformance.suites.given import NOW
+from ostiary.testing.conformance.given import NOW
 
 
 def beside(

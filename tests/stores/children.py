@@ -9,8 +9,8 @@ from ostiary.core.throttle import Counter
 from ostiary.errors import Unavailable
 from ostiary.ports import Store
 from ostiary.stores.sql import SqlStore
-from tests.conformance.suites import given
-from tests.conformance.suites.given import MANY, NOW
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import MANY, NOW
 
 
 def say(*words: object) -> None:

@@ -14,8 +14,8 @@ from ostiary.core.throttle import Counter
 from ostiary.errors import Unavailable
 from ostiary.stores.sql import SqlStore
 from ostiary.stores.sql.sqlite import Opening, Sqlite
-from tests.conformance.suites import given
-from tests.conformance.suites.given import NOW, ada, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import NOW, ada, read, written
 
 
 def opened(store: SqlStore) -> Opening:

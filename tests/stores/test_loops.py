@@ -9,8 +9,8 @@ import pytest
 
 from ostiary.core.throttle import Counter
 from ostiary.ports import Store
-from tests.conformance.suites import given
-from tests.conformance.suites.given import NOW, read
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import NOW, read
 from tests.conftest import STORES, Make
 
 

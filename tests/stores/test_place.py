@@ -13,7 +13,7 @@ from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.stores.sql.migrations import upgrade
 from ostiary.stores.sql.place import sqlite_path
-from tests.conformance.suites.given import ada, read
+from ostiary.testing.conformance.given import ada, read
 
 NOBODY = 65534
 PASS = stat.S_IXGRP | stat.S_IXOTH

@@ -19,8 +19,8 @@ from ostiary.ports import Store
 from ostiary.stores.sql import SqlStore
 from ostiary.stores.sql.pool import Opening
 from ostiary.stores.sql.postgres import Postgres as Database
+from ostiary.testing.conformance.cancelling import Cancelled, cancelled_at
 from tests.attacks.interleaving import Gate, GatedStore, watched
-from tests.conformance.suites.cancelling import Cancelled, cancelled_at
 from tests.conftest import PASSWORD, make_house
 from tests.servers.postgres import Postgres
 from tests.stores.living import Living, living, until

@@ -21,8 +21,8 @@ from ostiary.stores.sql import SqlStore
 from ostiary.stores.sql.migrations import upgrade
 from ostiary.system import SystemClock
 from ostiary.testing import CHEAPEST
-from tests.conformance.suites import given
-from tests.conformance.suites.given import written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import written
 from tests.servers.postgres import ROLE, Postgres
 
 pytestmark = pytest.mark.xdist_group("timing")

@@ -9,9 +9,9 @@ from ostiary.feed.follower import Follower
 from ostiary.stores.sql import SqlStore
 from ostiary.stores.sql.postgres import Postgres as Database
 from ostiary.testing import CHEAPEST, FakeClock
-from tests.conformance.suites import given
-from tests.conformance.suites.cancelling import Cancelled, cancelled_at
-from tests.conformance.suites.given import written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.cancelling import Cancelled, cancelled_at
+from ostiary.testing.conformance.given import written
 from tests.stores.living import until
 
 

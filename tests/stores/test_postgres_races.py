@@ -140,8 +140,8 @@ class TestAtOnce:
         async def keep_up(house: Living) -> None:
             for n in range(6):
                 house.auth.guard.seen = {issued.session.id: 4e9 + n for issued in sessions}
-                await house.auth._upkeep.write_seen()
-                await house.auth._upkeep.purge()
+                await house.auth.upkeep.write_seen()
+                await house.auth.upkeep.purge()
                 await house.auth.keys.rotate(Purpose.CSRF, actor="test")
                 await house.auth.accounts.define_roles({f"role-{n}": ["read"]}, actor="test")
 

@@ -13,7 +13,7 @@ from ostiary.errors import Misconfigured, OstiaryError, Unavailable
 from ostiary.stores.sql import SqlStore
 from ostiary.stores.sql.migrations import upgrade
 from ostiary.stores.sql.schema import REVISION, VERSION_TABLE, metadata
-from tests.conformance.suites.given import ada
+from ostiary.testing.conformance.given import ada
 from tests.servers.postgres import Postgres
 from tests.stores.conftest import StartOn, answer, go
 

@@ -18,8 +18,8 @@ from ostiary.errors import Unavailable
 from ostiary.stores.sql import SqlStore
 from ostiary.stores.sql.pool import Opening
 from ostiary.stores.sql.postgres import Postgres as Database
-from tests.conformance.suites import given
-from tests.conformance.suites.given import NOW, ada, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import NOW, ada, read, written
 from tests.servers.postgres import Postgres
 from tests.stores.conftest import StartOn, answer, go
 

@@ -15,8 +15,8 @@ from ostiary.core.throttle import Counter
 from ostiary.errors import Unavailable
 from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.stores.sql.migrations import upgrade
-from tests.conformance.suites import given
-from tests.conformance.suites.given import MANY, NOW, ada, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import MANY, NOW, ada, read, written
 from tests.stores.conftest import Start, answer, go
 
 

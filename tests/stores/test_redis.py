@@ -11,9 +11,9 @@ from ostiary.errors import Unavailable
 from ostiary.ports import Store
 from ostiary.redis import RedisPlace
 from ostiary.stores.memory import MemoryStore
-from tests.conformance.suites import given
-from tests.conformance.suites.cancelling import Cancelled, cancelled_at
-from tests.conformance.suites.given import HOUR, MANY, NOW, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.cancelling import Cancelled, cancelled_at
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, read, written
 from tests.servers.redis import Redis
 from tests.stores.beside import beside
 

@@ -13,8 +13,8 @@ from ostiary.errors import Misconfigured, Unavailable
 from ostiary.feed.redis import RedisStream
 from ostiary.redis import RedisPlace
 from ostiary.stores.sql import SqlStore, sqlite_url
-from tests.conformance.suites import given
-from tests.conformance.suites.given import read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import read, written
 from tests.servers.redis import Redis
 from tests.stores.beside import beside
 

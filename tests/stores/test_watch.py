@@ -9,7 +9,7 @@ import pytest
 from ostiary.stores.sql import SqlStore
 from ostiary.stores.sql.place import uri
 from ostiary.stores.sql.watch import POLL_SECONDS, Watch
-from tests.conformance.suites.given import ada
+from ostiary.testing.conformance.given import ada
 
 
 async def test_cost_of_watching(path: Path) -> None:

@@ -12,7 +12,7 @@ from ostiary.core.decision import Denied, Reason
 from ostiary.core.session import Carrier
 from ostiary.errors import OstiaryError, Unavailable
 from ostiary.sync.stores.sql.store import SqlStore
-from tests.conformance.suites import given
+from ostiary.testing.conformance import given
 from tests.servers.postgres import GUARDED, PASSWORD, Postgres
 from tests.sync.living import living, until
 

@@ -12,7 +12,7 @@ from ostiary.sync.stores.redis import RedisBeside
 from ostiary.sync.stores.sql.store import SqlStore
 from ostiary.sync.stream import RedisStream
 from ostiary.testing import FakeClock
-from tests.conformance.suites.given import NOW
+from ostiary.testing.conformance.given import NOW
 from tests.feed.streams import batch, secrets
 from tests.servers.redis import Redis
 from tests.sync.living import until

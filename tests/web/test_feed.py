@@ -231,7 +231,7 @@ async def test_the_lease_has_run_out(place: Place, key: str) -> None:
 
 async def test_removed_while_nobody_could_know(place: Place, key: str) -> None:
     """A process that was cut off does not let a verifier in that was removed meanwhile: it asks first."""
-    for task in place.auth._upkeep._tasks:
+    for task in place.auth.upkeep._tasks:
         task.cancel()
     async with place.store.write() as tx:
         assert await tx.verifiers.remove("orders")

@@ -87,6 +87,11 @@ class Door:
         self._ours = self._router.starts
         self._closed = False
 
+    @property
+    def auth(self) -> Auth:
+        """Whom it asks."""
+        return self._auth
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is ours; else say who is asking and let the application answer."""
         kind = scope["type"]

@@ -97,6 +97,11 @@ class Upkeep(Chores):
         self._posting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that this runs in, and with it everything else of an `Auth`. `None` while it rests."""
+        return self._tasks[0].get_loop() if self._tasks else None
+
     async def start(self, *, sends: bool) -> None:
         """Make the first round, so that memory may answer, and begin. Letters leave from here if it `sends`."""
         await self._follower.begin()

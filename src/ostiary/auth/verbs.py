@@ -198,7 +198,7 @@ class Auth:
         self._roles = roles
         self._works = works
         self._throttles = throttles
-        self._upkeep = Upkeep(
+        self.upkeep = Upkeep(
             store=store,
             guard=self.guard,
             floors=self.floors,
@@ -358,7 +358,7 @@ class Auth:
                 await self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 await self.accounts.define_roles(self._roles, actor="settings")
-            await self._upkeep.start(sends=sends)
+            await self.upkeep.start(sends=sends)
             self.relay.open()
             self.started = True
 
@@ -368,7 +368,7 @@ class Auth:
             if self.started:
                 self.started = False
                 self.relay.close()
-                await self._upkeep.stop()
+                await self.upkeep.stop()
                 if self._stream is not None:
                     await self._stream.close()
                 await self._store.close()

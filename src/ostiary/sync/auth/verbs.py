@@ -190,7 +190,7 @@ class Auth:
         self._roles = roles
         self._works = works
         self._throttles = throttles
-        self._upkeep = Upkeep(
+        self.upkeep = Upkeep(
             store=store,
             guard=self.guard,
             floors=self.floors,
@@ -350,7 +350,7 @@ class Auth:
                 self._stream.open()  # after the keys are there: what it carries is sealed
             if self._roles is not None:
                 self.accounts.define_roles(self._roles, actor="settings")
-            self._upkeep.start(sends=sends)
+            self.upkeep.start(sends=sends)
             self.relay.open()
             self.started = True
 
@@ -360,7 +360,7 @@ class Auth:
             if self.started:
                 self.started = False
                 self.relay.close()
-                self._upkeep.stop()
+                self.upkeep.stop()
                 if self._stream is not None:
                     self._stream.close()
                 self._store.close()

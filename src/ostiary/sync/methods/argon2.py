@@ -19,7 +19,7 @@ from ostiary.core.policy import PasswordPolicy
 from ostiary.errors import Misconfigured, Overloaded, Unavailable
 from ostiary.methods.inherited import check_of, forms, opened
 from ostiary.sync import threads as asyncio
-from ostiary.system import processors
+from ostiary.system import TESTING, in_tests, processors
 
 _T = TypeVar("_T")
 
@@ -30,6 +30,8 @@ _MOST_PASSES: Final = 64
 _MOST_ARRIVING_KIB: Final = 2 * 1024 * 1024
 """What all passes together of a hash from elsewhere may fill: about two seconds of a processor of today."""
 _MOST_LANES: Final = 64
+_LEAST_WORK: Final = 7 * 1024 * 5
+"""KiB times passes: the cheapest of the costs that OWASP's password storage cheat sheet lists, 7 MiB and 5 passes."""
 _NICENESS: Final = 10
 _WEIGHT: Final = 0.1
 
@@ -41,7 +43,7 @@ class Hasher:
     at most `policy.waiting` wait. Safe to use from several event loops.
 
     Raises:
-        Misconfigured: Argon2 cannot work with the policy's numbers.
+        Misconfigured: Argon2 cannot work with the policy's numbers, or they protect nothing and this is no test.
     """
 
     dummy: str
@@ -49,6 +51,11 @@ class Hasher:
 
     def __init__(self, policy: PasswordPolicy, *, threads: int | None = None) -> None:
         cost = policy.argon2
+        if cost.memory_kib * cost.passes < _LEAST_WORK and not in_tests():
+            raise Misconfigured(
+                f"{cost} is so cheap that it protects no password, and so it is for tests only: use the default; "
+                f"where pytest does not run the tests, set {TESTING}=1 for them"
+            )
         self._argon2 = PasswordHasher(
             time_cost=cost.passes,
             memory_cost=cost.memory_kib,

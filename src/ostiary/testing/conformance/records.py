@@ -11,11 +11,13 @@ from ostiary.core.events import Kind
 from ostiary.core.keys import Purpose
 from ostiary.core.throttle import Counter
 from ostiary.ports import Store
-from tests.conformance.suites import given
-from tests.conformance.suites.given import HOUR, MANY, NOW, ada, race, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, ada, race, read, written
 
 
 class CountersSuite:
+    """Counters are swapped whole, and of parallel swaps of one state one wins."""
+
     async def test_swap(self, store: Store) -> None:
         """A swap sets, changes and drops counters, each under its own key only."""
         one, two = Counter(count=1, at=NOW), Counter(count=2, at=NOW + HOUR)
@@ -82,6 +84,8 @@ class CountersSuite:
 
 
 class ChallengesSuite:
+    """A challenge is taken once, by whoever is first, and not after its time."""
+
     async def test_taken_once(self, store: Store) -> None:
         """A challenge comes back as it was added, once."""
         await written(store, lambda tx: tx.challenges.add(given.challenge()))
@@ -149,6 +153,8 @@ class ChallengesSuite:
 
 
 class VerifiersSuite:
+    """Verifiers come back in the order of their names, and each name is taken once."""
+
     async def test_verifiers_come_back(self, store: Store) -> None:
         """Verifiers come back as they were added, in the order of their names."""
         orders, billing = given.verifier("orders"), given.verifier("billing")
@@ -178,6 +184,8 @@ class VerifiersSuite:
 
 
 class KeysSuite:
+    """Keys come back, the oldest first, and end once."""
+
     async def test_keys_come_back(self, store: Store) -> None:
         """Keys come back as they were added, the oldest first."""
         young = given.key("a", created_at=NOW + HOUR, verifies_until=NOW + 9 * HOUR)
@@ -224,6 +232,8 @@ class KeysSuite:
 
 
 class EventsSuite:
+    """The audit log only grows, gives its newest first, and can forget what is personal."""
+
     async def test_of(self, store: Store) -> None:
         """The newest events of one user come first, up to a limit; of two at one moment, the one added later."""
         first = given.event(Kind.REGISTERED, session_id="s1", actor="cli", ip="::1", detail={"carrier": "cookie"})

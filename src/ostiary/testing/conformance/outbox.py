@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from ostiary.ports import LetterRecord, Store
-from tests.conformance.suites import given
-from tests.conformance.suites.given import HOUR, MANY, NOW, race, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, race, read, written
 
 SECOND = timedelta(seconds=1)
 
@@ -25,6 +25,8 @@ async def claim(store: Store, *, now: datetime = NOW, until: datetime = NOW + HO
 
 
 class OutboxSuite:
+    """Letters wait until they are sent, and two who send do not send the same."""
+
     async def test_claimed(self, store: Store) -> None:
         """A letter comes back as it was added, but due when the claim ends, and with one try."""
         await add(store, given.letter())

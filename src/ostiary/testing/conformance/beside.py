@@ -7,14 +7,16 @@ import pytest
 from ostiary.core.throttle import Counter
 from ostiary.errors import Unavailable
 from ostiary.ports import Store
-from tests.conformance.suites import given
-from tests.conformance.suites.everything import add_everything, all_of_it, everything
-from tests.conformance.suites.given import HOUR, MANY, NOW, race, read, written
-from tests.conformance.suites.records import ChallengesSuite, CountersSuite
-from tests.conformance.suites.transactions import TransactionsSuite
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.everything import add_everything, all_of_it, everything
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, race, read, written
+from ostiary.testing.conformance.records import ChallengesSuite, CountersSuite
+from ostiary.testing.conformance.transactions import TransactionsSuite
 
 
 class CountersBesideSuite(CountersSuite):
+    """Counters that Redis keeps, beside a store."""
+
     async def test_purge(self, store: Store) -> None:
         """There is nothing to purge: an old counter stays until its own end, and a new one is not touched."""
         old, new = Counter(count=1, at=NOW - HOUR), Counter(count=1, at=NOW)
@@ -35,6 +37,8 @@ class CountersBesideSuite(CountersSuite):
 
 
 class ChallengesBesideSuite(ChallengesSuite):
+    """Challenges that Redis keeps, beside a store."""
+
     async def test_purge(self, store: Store) -> None:
         """There is nothing to purge: one that has expired is not given out, and goes by itself."""
         await written(store, lambda tx: tx.challenges.add(given.challenge("old", expires_at=NOW - HOUR)))
@@ -57,6 +61,8 @@ class ChallengesBesideSuite(ChallengesSuite):
 
 
 class TransactionsBesideSuite(TransactionsSuite):
+    """Transactions over a store, and a Redis that knows of none."""
+
     async def test_failed_block(self, store: Store) -> None:
         """A block that raises leaves nothing but what it counted, and the next one works."""
         before = await everything(store)

@@ -6,13 +6,15 @@ import pytest
 
 from ostiary.core.throttle import Counter
 from ostiary.ports import Store
-from tests.conformance.suites import given
-from tests.conformance.suites.cancelling import Cancelled, cancelled_at
-from tests.conformance.suites.everything import add_everything, all_of_it, everything
-from tests.conformance.suites.given import NOW, ada, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.cancelling import Cancelled, cancelled_at
+from ostiary.testing.conformance.everything import add_everything, all_of_it, everything
+from ostiary.testing.conformance.given import NOW, ada, read, written
 
 
 class CancellationSuite:
+    """A write that is cancelled happens whole or not at all, and the next one works."""
+
     @pytest.mark.parametrize("after", [0.0, 0.003], ids=["at once", "while it runs"])
     async def test_cancelled_write(self, store: Store, after: float) -> None:
         """A write cancelled at any wait leaves nothing, or all once its block has ended; the store goes on at once."""

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from ostiary.ports import Store
-from tests.conformance.suites import given
-from tests.conformance.suites.given import HOUR, MANY, NOW, ada, race, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, ada, race, read, written
 
 
 class UsersSuite:
+    """Users come back, are swapped by revision, and go with all that is theirs."""
+
     async def test_added_user_comes_back(self, store: Store) -> None:
         """A user comes back as it was added, and nobody else does."""
         full = given.user("full", roles=("admin", "reader"), disabled_at=NOW, revision=7)
@@ -117,6 +119,8 @@ class UsersSuite:
 
 
 class IdentifiersSuite:
+    """An address finds one user, and of parallel claims to it one wins."""
+
     async def test_added_identifier_comes_back(self, store: Store) -> None:
         """An identifier is found by kind and value together, and comes back as it was added."""
         await ada(store)
@@ -226,6 +230,8 @@ class IdentifiersSuite:
 
 
 class CredentialsSuite:
+    """Credentials come back by id and by user, and are swapped by version and secret."""
+
     async def test_added_credential_comes_back(self, store: Store) -> None:
         """A credential comes back as it was added, by its id and by user and kind."""
         await ada(store)

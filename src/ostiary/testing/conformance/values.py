@@ -10,8 +10,8 @@ from ostiary.core.floor import NONE_IS_GOOD, Document, Entry
 from ostiary.core.session import Device
 from ostiary.core.throttle import Counter
 from ostiary.ports import Store, StoredDocument
-from tests.conformance.suites import given
-from tests.conformance.suites.given import ada, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import ada, read, written
 
 TEXTS = {
     "quotes": "'; DROP TABLE users; --",
@@ -41,6 +41,8 @@ MOMENTS = {
 
 
 class ValuesSuite:
+    """Whatever a record may hold comes back as it was, to the character and the microsecond."""
+
     @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
     async def test_text(self, store: Store, text: str) -> None:
         """Every text of every record comes back as it was, is found by itself, and does nothing else."""

@@ -5,8 +5,8 @@ import asyncio
 from ostiary.core.floor import Entry, Head, Snapshot
 from ostiary.core.throttle import Counter
 from ostiary.ports import Store, Transaction
-from tests.conformance.suites import given
-from tests.conformance.suites.given import NOW
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import NOW
 
 
 async def add_everything(tx: Transaction) -> None:

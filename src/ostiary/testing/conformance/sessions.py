@@ -9,8 +9,8 @@ import pytest
 from ostiary.core.decision import Reason
 from ostiary.core.session import Carrier, Device, Session, revoked
 from ostiary.ports import Store
-from tests.conformance.suites import given
-from tests.conformance.suites.given import HOUR, MANY, NOW, ada, race, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, ada, race, read, written
 
 
 async def stored(store: Store, *sessions: Session) -> None:
@@ -22,6 +22,8 @@ async def stored(store: Store, *sessions: Session) -> None:
 
 
 class SessionsSuite:
+    """Sessions are swapped by their counters, never revived, and found by their user."""
+
     async def test_added_session_comes_back(self, store: Store) -> None:
         """A session comes back as it was added, dead or alive."""
         full = given.session(
@@ -54,7 +56,7 @@ class SessionsSuite:
             (Device(name="Phone", user_agent="mozilla/5.0"), False),
         ],
     )
-    async def test_known_device(self, store: Store, device: Device, expected: bool) -> None:
+    async def test_known_device(self, store: Store, device: Device, *, expected: bool) -> None:
         """A device is known by its name or its user agent, of a session dead or alive, and by nothing else."""
         held = Device(name="phone", user_agent="Mozilla/5.0", ip="192.0.2.1")
         await stored(store, given.session("dead", device=held, revoked_at=NOW, revoked_for=Reason.REVOKED))

@@ -4,9 +4,9 @@ import asyncio
 from contextlib import suppress
 
 from ostiary.ports import Store
-from tests.conformance.suites import given
-from tests.conformance.suites.everything import add_everything
-from tests.conformance.suites.given import read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.everything import add_everything
+from ostiary.testing.conformance.given import read, written
 
 
 async def grow(store: Store, sid: str = "s1") -> None:
@@ -15,6 +15,8 @@ async def grow(store: Store, sid: str = "s1") -> None:
 
 
 class ChangedSuite:
+    """Who waits for a change is woken by one, in this process or in another."""
+
     async def test_nothing_changed(self, store: Store) -> None:
         """Nobody is told anything while nothing is written: the wait runs out."""
         await read(store, lambda tx: tx.users.get("ada"))

@@ -10,12 +10,14 @@ import pytest
 from ostiary.core.throttle import Counter
 from ostiary.errors import Unavailable
 from ostiary.ports import Store, Transaction
-from tests.conformance.suites import given
-from tests.conformance.suites.everything import add_everything, all_of_it, everything
-from tests.conformance.suites.given import HOUR, MANY, NOW, ada, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.everything import add_everything, all_of_it, everything
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, ada, read, written
 
 
 class TransactionsSuite:
+    """A write does all or nothing, a read sees one state, and what a write has read it holds."""
+
     async def test_failed_block(self, store: Store) -> None:
         """A block that raises leaves nothing, its exception comes out as it was, and the next one works."""
         before = await everything(store)

@@ -9,12 +9,14 @@ import pytest
 from ostiary.core.floor import NONE_IS_GOOD, Batch, Document, Entry, Floor, Head, News, Snapshot
 from ostiary.errors import Unavailable
 from ostiary.ports import Store, StoredDocument
-from tests.conformance.suites import given
-from tests.conformance.suites.cancelling import Cancelled, cancelled_at
-from tests.conformance.suites.given import HOUR, MANY, NOW, race, read, written
+from ostiary.testing.conformance import given
+from ostiary.testing.conformance.cancelling import Cancelled, cancelled_at
+from ostiary.testing.conformance.given import HOUR, MANY, NOW, race, read, written
 
 
 class FeedSuite:
+    """The feed is ordered and without gaps, and is seen exactly when its transaction is."""
+
     async def test_empty_feed(self, store: Store) -> None:
         """A new feed has a head at 0, an incarnation that stays, and nothing else."""
         head = await read(store, lambda tx: tx.feed.head())
@@ -223,6 +225,8 @@ class FeedSuite:
 
 
 class DocumentsSuite:
+    """Documents come back by name, and are swapped by version."""
+
     async def test_document_comes_back(self, store: Store) -> None:
         """A document comes back by its name as it was added; a name that is taken stays taken."""
         roles = StoredDocument(name="roles", version=1, body='{"admin": ["*"]}')
