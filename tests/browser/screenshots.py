@@ -8,7 +8,14 @@ from tests.browser.browsing import chromium, sign_in, sign_up, window
 from tests.server.running import Service
 
 WIDTHS = (360, 768, 1280)
-INSIDE = ("account", "devices", "activity")
+INSIDE = ("account", "account/email", "devices", "activity")
+LETTERS = {
+    "forgot": "/auth/forgot",
+    "reset": "/auth/reset?email=ada@example.com&done=sent",
+    "verify": "/auth/verify?email=ada@example.com&done=sent",
+    "confirm-email": "/auth/confirm-email?token=x",
+    "invitation": "/auth/invitation?token=x",
+}
 
 
 def main(folder: Path) -> None:
@@ -30,6 +37,9 @@ def main(folder: Path) -> None:
                 sign_in(page, email, "wrong")
                 page.get_by_text("do not go together").wait_for()
                 take("sign-in-wrong")
+                for name, path in LETTERS.items():
+                    page.goto(path)
+                    take(name)
                 sign_up(page, email)
                 with window(browser, service.url) as other:
                     other.goto("/auth/sign-in")
@@ -37,7 +47,7 @@ def main(folder: Path) -> None:
                     other.wait_for_url("**/auth/account")
                 for name in INSIDE:
                     page.goto(f"/auth/{name}")
-                    take(name)
+                    take(name.replace("/", "-"))
 
 
 if __name__ == "__main__":
