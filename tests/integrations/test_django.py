@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ostiary.core.access import Principal
+from ostiary.core.session import Carrier
 from ostiary.core.user import Account
 from ostiary.django import authenticated, fresh, requires
 from ostiary.errors import Barred
@@ -61,6 +62,13 @@ def account(given: Any, email: str, *roles: str) -> Account:
     return given.auth.accounts.get(made.user.id)  # type: ignore[no-any-return]
 
 
+def seen_with(account: Account) -> Any:
+    """Return the user of Django that goes with an account."""
+    from ostiary.django.users import user_with  # noqa: PLC0415 - after the settings
+
+    return user_with(account)
+
+
 def login(client: Any, email: str, carrier: str = "cookie") -> Any:
     """Log in by our own route."""
     body = {"email": email, "password": PASSWORD, "carrier": carrier}
@@ -87,7 +95,7 @@ def by_form(client: Any, email: str, password: str = PASSWORD) -> Any:
 
 
 def test_the_admin_by_its_own_form(given: Any, client: Any) -> None:
-    """A visitor is led to the form, which begins a session of ours; its roles say what may be done; its logout ends it."""
+    """A visitor is led to the form, which begins a session of ours. Its roles permit there, and a logout ends it."""
     account(given, "clerk@example.com", "clerk")
     led = client.get("/admin/", headers=HTML)
     wrong = by_form(client, "clerk@example.com", "a lantern in the harbor")
@@ -134,31 +142,27 @@ def test_who_is_no_staff(given: Any, client: Any) -> None:
 
 def test_the_user_that_goes_with_an_account(given: Any) -> None:
     """Made when first seen, with no password of Django's; found again afterwards; nobody while they are not active."""
-    from ostiary.django.users import user_with  # noqa: PLC0415 - after the settings
-
     ada = account(given, "ada@example.com")
-    first, again = user_with(ada), user_with(ada)
+    first, again = seen_with(ada), seen_with(ada)
     first.is_active = False
     first.save()
 
     assert (first.pk, first.email, first.has_usable_password()) == (again.pk, "ada@example.com", False)
-    assert user_with(ada) is None
+    assert seen_with(ada) is None
 
 
 def test_an_address_leads_to_a_user_when_it_is_verified(given: Any) -> None:
     """Whoever registers with somebody else's address is not them; whoever has shown that it is theirs is."""
     from django.contrib.auth import get_user_model  # noqa: PLC0415 - after the settings
 
-    from ostiary.django.users import user_with  # noqa: PLC0415 - same
+    make = get_user_model().objects.create_user
+    eves, graces = make("eve", "eve@example.com"), make("grace", "grace@example.com")
+    eve, grace = account(given, "eve@example.com"), account(given, "grace@example.com")
+    verified = replace(grace.identifiers[0], verified_at=SystemClock().now())
+    users = [seen_with(eve), seen_with(replace(grace, identifiers=(verified,)))]
 
-    old = get_user_model().objects.create_user("eve", "eve@example.com")
-    eve, mallory = account(given, "eve@example.com"), account(given, "mallory@example.com")
-    seen = user_with(replace(mallory, identifiers=(replace(mallory.identifiers[0], typed="eve@example.com"),)))
-    now = SystemClock().now()
-    verified = user_with(replace(eve, identifiers=(replace(eve.identifiers[0], verified_at=now),)))
-
-    assert seen.pk != old.pk
-    assert verified.pk == old.pk
+    assert users[0].pk != eves.pk
+    assert users[1].pk == graces.pk
 
 
 def test_permissions_are_those_of_the_roles(given: Any) -> None:
@@ -167,10 +171,10 @@ def test_permissions_are_those_of_the_roles(given: Any) -> None:
 
     made = account(given, "perms@example.com", "clerk")
     proof = given.auth.prove("perms@example.com", PASSWORD)
-    issued = given.auth.login(proof, carrier="bearer")
+    issued = given.auth.login(proof, carrier=Carrier.BEARER)
     who = given.auth.authenticate([(b"authorization", f"Bearer {issued.access_token}".encode())], "GET")
     assert isinstance(who, Principal)
-    user = user_of(who)
+    user: Any = user_of(who)
 
     assert who.user_id == made.user.id
     assert (user.has_perm("auth.view_user"), user.has_perm("auth.delete_user")) == (True, False)
@@ -209,18 +213,20 @@ def test_refusals_in_the_style_of_django(given: Any, client: Any) -> None:
 async def test_under_asgi(given: Any) -> None:
     """In an event loop the same middleware stands, and a session is dead as soon as its logout is answered."""
     from asgiref.sync import sync_to_async  # noqa: PLC0415 - after the settings
-    from django.test import AsyncClient  # noqa: PLC0415 - same
+    from django.test import AsyncClient, override_settings  # noqa: PLC0415 - same
 
     await sync_to_async(account)(given, "async@example.com")
-    client = AsyncClient(headers=PAGE)
-    before = await client.get("/me")
+    client = AsyncClient()
+    page = {name: value for name, value in PAGE.items() if name != "host"}
     body = {"email": "async@example.com", "password": PASSWORD, "carrier": "cookie"}
-    await client.post("/auth/login", body, content_type="application/json")
-    inside = await client.get("/me")
-    kept = client.cookies["ostiary"].value
-    await client.post("/auth/logout")
-    client.cookies["ostiary"] = kept
-    after = await client.get("/me")
+    with override_settings(ALLOWED_HOSTS=["testserver"]):
+        before = await client.get("/me", headers=page)
+        await client.post("/auth/login", body, content_type="application/json", headers=page)
+        inside = await client.get("/me", headers=page)
+        kept = client.cookies["ostiary"].value
+        await client.post("/auth/logout", headers=page)
+        client.cookies["ostiary"] = kept
+        after = await client.get("/me", headers=page)
 
     assert [answer.status_code for answer in (before, inside, after)] == [401, 200, 401]
 

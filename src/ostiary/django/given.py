@@ -10,7 +10,6 @@ from django.core.exceptions import ImproperlyConfigured
 from sqlalchemy.engine import URL
 
 from ostiary.core.mount import PREFIX
-from ostiary.core.policy import WEB
 from ostiary.errors import Misconfigured
 from ostiary.stores.sql import sqlite_url
 from ostiary.sync import Auth
@@ -73,10 +72,10 @@ def _given(said: Mapping[str, Any]) -> Given:
 def _auth(said: Mapping[str, Any]) -> Auth:
     if "issuer" not in said:
         raise Misconfigured('name the issuer, the origin that users see: "issuer": "https://app.example"')
-    given = {name: said[name] for name in _FOR_AUTH if name in said}
+    given: dict[str, Any] = {name: said[name] for name in _FOR_AUTH if name in said}
     given.setdefault("store", _beside(settings.DATABASES.get("default", {})))
     given.setdefault("key_file", Path(getattr(settings, "BASE_DIR", ".")) / "ostiary.key")
-    return Auth.at(given.pop("store"), **{"policy": WEB, **given})
+    return Auth.at(given.pop("store"), **given)
 
 
 def _beside(database: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -65,8 +66,8 @@ class Guarded:
             self._tell()
         found, _ = request.META[WHO]
         principal = request.principal = found if isinstance(found, Principal) else None
-        request.user = SimpleLazyObject(lambda: _user(principal))
-        request.auser = sync_to_async(lambda: _user(principal))
+        request.user = SimpleLazyObject(partial(_user, principal))
+        request.auser = sync_to_async(partial(_user, principal))
         if principal is not None:
             # A page of another site can send a cookie along, but no header: there is nothing to check.
             request._dont_enforce_csrf_checks = principal.carrier is Carrier.BEARER  # noqa: SLF001 - what there is for it

@@ -17,7 +17,7 @@ def connect() -> None:
 
 
 def _begin(*, request: HttpRequest, user: User, **_: object) -> None:
-    proof = vars(user).pop("ostiary_proof", None)
+    proof = user.__dict__.pop("ostiary_proof", None)
     if proof is not None:
         auth = given().auth
         told = device.describe(request.META.get("HTTP_USER_AGENT", ""), client=request.META.get("REMOTE_ADDR", ""))

@@ -16,7 +16,7 @@ from ostiary.web.standing import ANYBODY, require
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-@csrf_exempt
+@csrf_exempt  # type: ignore[untyped-decorator]
 def ours(request: HttpRequest) -> HttpResponse:
     """Answer a request to one of our routes. The check for pages of other sites is ours as well."""
     from ostiary.django.answers import answer  # noqa: PLC0415 - a project may import this before its apps are ready
