@@ -3,11 +3,11 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from ostiary.django import requires
+from ostiary.django import Request, current_principal, requires
 from ostiary.django.apps import given
 
 
-def front(request: HttpRequest) -> JsonResponse:
+def front(request: Request) -> JsonResponse:
     """Greet whoever comes."""
     return JsonResponse({"hello": "visitor" if request.principal is None else request.principal.user_id})
 
@@ -19,7 +19,7 @@ def hours(_: HttpRequest) -> JsonResponse:
 
 def me(request: HttpRequest) -> JsonResponse:
     """Tell who is asking."""
-    return JsonResponse({"user_id": request.principal.user_id, "roles": request.principal.roles})
+    return JsonResponse({"user_id": current_principal(request).user_id, "roles": current_principal(request).roles})
 
 
 @requires(role="editor")
@@ -49,6 +49,6 @@ def note(_: HttpRequest) -> HttpResponse:
 @csrf_exempt  # type: ignore[untyped-decorator]
 def promotion(request: HttpRequest) -> HttpResponse:
     """Make the caller an editor: what an administrator would do for them."""
-    who = request.principal.user_id
+    who = current_principal(request).user_id
     given().auth.accounts.set_roles(who, ["editor"], actor=who)
     return HttpResponse(status=204)

@@ -256,6 +256,15 @@ async def test_what_stands_around_a_view(given: Any) -> None:
 # ------------------------------------------------------------------------------------------------ the setting
 
 
+def test_the_migrations_make_what_the_models_say(given: Any) -> None:
+    """There is nothing left for Django to migrate."""
+    from django.core.management import call_command  # noqa: PLC0415 - after the settings
+
+    call_command(
+        "makemigrations", "ostiary", check_changes=True, dry_run=True, verbosity=0
+    )  # ends the test, if there is
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [

@@ -7,14 +7,14 @@
 
     urlpatterns = [path("", include("ostiary.django.urls")), ...]
 
-Then `request.principal` is who is asking, or `None`; `request.user` is the Django user that goes with them, and
+Then `request.principal` is who is asking, or `None`, and `request.user` is the user of Django that goes with them;
 `has_perm` says what their roles allow. Everything asks for a session but what is in `open`.
 
     @requires(role="editor")
     @fresh(timedelta(minutes=5))
-    def delete_post(request: HttpRequest, id: int) -> HttpResponse: ...
+    def delete_post(request: Request, id: int) -> HttpResponse: ...
 """
 
-from ostiary.django.views import authenticated, fresh, requires
+from ostiary.django.views import Request, authenticated, current_principal, fresh, requires
 
-__all__ = ["authenticated", "fresh", "requires"]
+__all__ = ["Request", "authenticated", "current_principal", "fresh", "requires"]

@@ -6,6 +6,8 @@
 | anybody else              | a problem (RFC 9457)             | a problem              | a problem     |
 """
 
+from typing import cast
+
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +23,7 @@ from ostiary.web.http import Header, Response
 
 def answer(response: Response, request: HttpRequest) -> HttpResponse:
     """Return one of our answers."""
-    made = HttpResponse(b"" if request.method == "HEAD" else response.body, status=response.status)
+    made = HttpResponse(b"" if request.META["REQUEST_METHOD"] == "HEAD" else response.body, status=response.status)
     del made["content-type"]
     for name, value in response.headers:
         key, text = name.decode("latin-1"), value.decode("latin-1")
@@ -42,10 +44,12 @@ def with_cookie(response: HttpResponse, cookie: Header | None) -> HttpResponse:
 def refusal(error: OstiaryError, request: HttpRequest) -> HttpResponse:
     """Refuse a request."""
     response = problem.of(error).response(languages.of(request.META.get("HTTP_ACCEPT_LANGUAGE")))
-    if request.method in ("GET", "HEAD") and "text/html" in request.META.get("HTTP_ACCEPT", ""):
+    if request.META["REQUEST_METHOD"] in ("GET", "HEAD") and "text/html" in request.META.get("HTTP_ACCEPT", ""):
         login_url = given().login_url
         if response.status == 401 and login_url is not None:
             return redirect_to_login(request.get_full_path(), resolve_url(login_url))
         if response.status == 403:
-            return get_resolver().resolve_error_handler(403)(request, exception=PermissionDenied())
+            return cast(
+                "HttpResponse", get_resolver().resolve_error_handler(403)(request, exception=PermissionDenied())
+            )
     return answer(response, request)

@@ -13,7 +13,6 @@ class OstiaryConfig(AppConfig):  # type: ignore[misc]
     name = "ostiary.django"
     label = "ostiary"
     verbose_name = "Ostiary"
-    default_auto_field = "django.db.models.BigAutoField"
     given: Given
 
     def ready(self) -> None:

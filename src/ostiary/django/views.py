@@ -9,9 +9,17 @@ from typing import Any, TypeVar, cast
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from ostiary.core.access import Requirement
+from ostiary.core.access import Principal, Requirement
 from ostiary.web.http import LARGEST_BODY
-from ostiary.web.standing import ANYBODY, require
+from ostiary.web.standing import ANYBODY, current, require
+
+
+class Request(HttpRequest):  # type: ignore[misc]
+    """A request behind the middleware, for annotations."""
+
+    principal: Principal | None
+    """Who is asking, or `None`: a visitor, or somebody whose session is not good."""
+
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -26,6 +34,15 @@ def ours(request: HttpRequest) -> HttpResponse:
     if not door.knows(request.path_info):
         raise Http404
     return answer(door.answer(request.path_info, request.META, lambda: _body(request)), request)
+
+
+def current_principal(request: HttpRequest) -> Principal:
+    """Return who is asking.
+
+    Raises:
+        Barred: nobody is. The middleware makes the answer of it.
+    """
+    return current(request.META)
 
 
 def authenticated(view: View) -> View:
