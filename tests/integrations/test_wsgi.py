@@ -200,6 +200,22 @@ def test_flask_leaves_open_what_asks_for_nothing(stopped: Auth) -> None:
     assert "insufficient_user_authentication" in after[1].headers["www-authenticate"]
 
 
+def test_flask_asks_for_scope_and_assurance(stopped: Auth) -> None:
+    """A view may ask for a scope or a second factor, and refuses in the language of who asks."""
+    app = Flask("asking")
+    install(app, stopped)
+    app.add_url_rule("/scoped", view_func=requires(scope="orders:read")(lambda: "never"), endpoint="scoped")
+    app.add_url_rule("/strong", view_func=requires(aal=2)(lambda: "never"), endpoint="strong")
+
+    with client_of(app) as client:
+        enter(client, "cookie")
+        scoped, strong = (client.get(path, headers={"accept-language": "fr"}) for path in ("/scoped", "/strong"))
+
+    assert (scoped.status_code, scoped.headers["content-language"]) == (403, "fr")
+    assert (strong.status_code, strong.headers["content-language"]) == (401, "fr")
+    assert 'acr_values="aal2"' in strong.headers["www-authenticate"]
+
+
 def test_flask_refuses_to_be_asked_for_nothing(stopped: Auth) -> None:
     """A guard that asks for nothing, and a list that changes nothing, are mistakes."""
     with pytest.raises(ValueError, match="name a role"):

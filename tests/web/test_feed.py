@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ostiary import asgi
+from ostiary.asgi import answers
 from ostiary.auth.work import Work
 from ostiary.core.decision import Reason
 from ostiary.core.events import Kind
@@ -260,7 +260,7 @@ async def test_who_leaves(place: Place, key: str) -> None:
 
 async def test_who_is_slow(place: Place, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who takes nothing in is cut, and goes on later where it was, without a gap."""
-    monkeypatch.setattr(asgi, "_TAKEN_IN_WITHIN", 0.05)
+    monkeypatch.setattr(answers, "_TAKEN_IN_WITHIN", 0.05)
     after = await start(place, key)
     async with flowing(place.door, key, after, room=2) as slow:
         for sid in ("one", "two", "three"):
