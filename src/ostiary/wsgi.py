@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from weakref import WeakMethod
 
 from ostiary import languages
-from ostiary.check import Unsure
+from ostiary.check import HEADERS_READ, Unsure
 from ostiary.core.access import Principal, Requirement
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.mount import PREFIX, Mount
@@ -56,6 +56,8 @@ __all__ = [
 log = logging.getLogger("ostiary.wsgi")
 
 Environ = dict[str, Any]
+
+_KEYS = tuple((f"HTTP_{name.decode().upper().replace('-', '_')}", name) for name in HEADERS_READ)
 
 
 class StartResponse(Protocol):
@@ -103,7 +105,7 @@ class Door:
     def see(self, environ: Environ) -> None:
         """Put down with a request who is asking: `current` finds it there."""
         if not self.recall(environ):
-            asked, method = headers(environ), environ["REQUEST_METHOD"]
+            asked, method = _read_by_a_check(environ), environ["REQUEST_METHOD"]
             answer = self._check(asked, method) if self._is_started() else Denied(Reason.UNAVAILABLE)
             if isinstance(answer, Unsure):
                 answer = self._auth.guard.ask(answer, asked, method)
@@ -111,7 +113,7 @@ class Door:
 
     def recall(self, environ: Environ) -> bool:
         """Put down who is asking if memory knows, and tell whether it does. It waits for nothing."""
-        answer = self._check(headers(environ), environ["REQUEST_METHOD"]) if self._auth.started else None
+        answer = self._check(_read_by_a_check(environ), environ["REQUEST_METHOD"]) if self._auth.started else None
         if isinstance(answer, Principal | Denied):
             environ[WHO] = (answer, self._auth)
             return True
@@ -272,6 +274,10 @@ def headers(environ: Environ) -> tuple[Header, ...]:
     ]
     media = environ.get("CONTENT_TYPE")
     return (*found, (b"content-type", media.encode("latin-1"))) if media else tuple(found)
+
+
+def _read_by_a_check(environ: Environ) -> list[Header]:
+    return [(name, environ[key].encode("latin-1")) for key, name in _KEYS if key in environ]
 
 
 def _read(environ: Environ) -> bytes:

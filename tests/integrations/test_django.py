@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 
 from ostiary.core.access import Principal
 from ostiary.core.session import Carrier
@@ -229,6 +230,27 @@ async def test_under_asgi(given: Any) -> None:
         after = await client.get("/me", headers=page)
 
     assert [answer.status_code for answer in (before, inside, after)] == [401, 200, 401]
+
+
+async def test_the_user_in_an_event_loop(given: Any) -> None:
+    """A view that waits asks for the user of Django as it does without us."""
+    from asgiref.sync import sync_to_async  # noqa: PLC0415 - after the settings
+    from django.test import AsyncRequestFactory  # noqa: PLC0415 - same
+
+    from ostiary.django.middleware import Guarded  # noqa: PLC0415 - same
+
+    await sync_to_async(account)(given, "auser@example.com")
+    issued = given.auth.login(given.auth.prove("auser@example.com", PASSWORD), carrier=Carrier.BEARER)
+    seen: list[Any] = []
+
+    async def view(request: Any) -> Any:
+        seen.append(await request.auser())
+        return HttpResponse()
+
+    bearer = {"authorization": f"Bearer {issued.access_token}"}
+    await Guarded(view)(AsyncRequestFactory().get("/me", headers=bearer))
+
+    assert [user.email for user in seen] == ["auser@example.com"]
 
 
 async def test_what_stands_around_a_view(given: Any) -> None:

@@ -67,7 +67,7 @@ class Guarded:
         found, _ = request.META[WHO]
         principal = request.principal = found if isinstance(found, Principal) else None
         request.user = SimpleLazyObject(partial(_user, principal))
-        request.auser = sync_to_async(partial(_user, principal))
+        request.auser = partial(_user_in_thread, principal)
         if principal is not None:
             # A page of another site can send a cookie along, but no header: there is nothing to check.
             request._dont_enforce_csrf_checks = principal.carrier is Carrier.BEARER  # noqa: SLF001 - what there is for it
@@ -106,6 +106,10 @@ class Guarded:
 def _user(principal: Principal | None) -> User:
     found = None if principal is None else user_of(principal)
     return AnonymousUser() if found is None else found
+
+
+async def _user_in_thread(principal: Principal | None) -> User:
+    return await sync_to_async(_user)(principal)
 
 
 def _sent(request: HttpRequest, response: HttpResponse) -> HttpResponse:
