@@ -248,7 +248,8 @@ async def test_the_user_in_an_event_loop(given: Any) -> None:
         return HttpResponse()
 
     bearer = {"authorization": f"Bearer {issued.access_token}"}
-    await Guarded(view)(AsyncRequestFactory().get("/me", headers=bearer))
+    guarded: Any = Guarded(view)
+    await guarded(AsyncRequestFactory().get("/me", headers=bearer))
 
     assert [user.email for user in seen] == ["auser@example.com"]
 
