@@ -517,7 +517,19 @@ class Vault(Protocol):
         ...
 
 
-class PasswordMethod(Protocol):
+class Opened(Protocol):
+    """What is opened before it is used, and may be opened again after it was closed."""
+
+    def open(self) -> None:
+        """Begin, or begin again after a `close`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        ...
+
+
+class PasswordMethod(Opened, Protocol):
     """Proves a user by a password. Everything that hashes runs off the event loop and may raise `Overloaded`."""
 
     async def prove(self, store: "Store", *, address: str, password: str, now: datetime) -> Proof | Denied:
@@ -544,14 +556,6 @@ class PasswordMethod(Protocol):
 
     def reads(self, secret: str) -> bool:
         """Say whether this is a hash that a password can be compared with, made here or elsewhere."""
-        ...
-
-    def open(self) -> None:
-        """Begin, or begin again after a `close`."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the threads."""
         ...
 
 

@@ -13,7 +13,7 @@ from ostiary.core.letter import Letter
 from ostiary.core.session import Device, Session
 from ostiary.core.throttle import Counter
 from ostiary.core.user import Credential, Identifier, User
-from ostiary.ports import Challenge, KeyRecord, LetterRecord, StoredDocument, VerifierRecord
+from ostiary.ports import Challenge, KeyRecord, LetterRecord, Opened, StoredDocument, VerifierRecord
 
 
 class Users(Protocol):
@@ -380,7 +380,7 @@ class Stream(Protocol):
         ...
 
 
-class PasswordMethod(Protocol):
+class PasswordMethod(Opened, Protocol):
     """Proves a user by a password. Everything that hashes runs off the event loop and may raise `Overloaded`."""
 
     def prove(self, store: "Store", *, address: str, password: str, now: datetime) -> Proof | Denied:
@@ -407,14 +407,6 @@ class PasswordMethod(Protocol):
 
     def reads(self, secret: str) -> bool:
         """Say whether this is a hash that a password can be compared with, made here or elsewhere."""
-        ...
-
-    def open(self) -> None:
-        """Begin, or begin again after a `close`."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the threads."""
         ...
 
 
