@@ -107,6 +107,7 @@ def open_auth(
         audience=settings.audience,
         trusted_origins=settings.trusted_origins,
         trusted_proxies=settings.trusted_proxies,
+        prefix=settings.prefix,
         roles=settings.roles if define_roles else None,
         migrate=migrate,
         sink=sink,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ostiary.core import mount
 from ostiary.core.policy import PROFILES, Policy, Registration
 from ostiary.errors import Misconfigured
 from ostiary.keys.master import master_key_file
@@ -64,6 +65,8 @@ class Settings:
     mail: str | None = field(default=None, repr=False)
     """Where letters leave. Its URL may hold a password. `None`: none are written."""
     mail_from: str = ""
+    prefix: str = mount.PREFIX
+    """Where the routes and pages are."""
 
     @property
     def database(self) -> Path | None:
@@ -138,6 +141,7 @@ KEYS: Final = (
     ),
     Key("key_file", None, "the master key; if not said, beside the database or in the data folder", v.path),
     Key("issuer", None, "the origin that users see, https://id.example; if not said, this machine", v.issuer),
+    Key("prefix", mount.PREFIX, "the path that the routes and pages are under", v.prefix),
     Key("host", "127.0.0.1", "the address to listen on", v.text),
     Key("port", "8000", "the port to listen on", v.whole(1, 65535), v.as_whole),
     Key("workers", "1", "how many processes answer", v.whole(1, 256), v.as_whole),
@@ -295,5 +299,6 @@ def _complete(values: Mapping[str, Any]) -> Settings:
         templates=values.get("templates"),
         geoip=values.get("geoip"),
         mail=values.get("mail", None if issuer.startswith("https://") else "console:"),
+        prefix=values["prefix"],
         mail_from=values.get("mail_from", f"{values['brand']} <no-reply@{urlsplit(issuer).hostname}>"),
     )
