@@ -274,7 +274,7 @@ async def feed_head(call: Call) -> Answer:
 async def feed(call: Call) -> Answer:
     """What comes after an event, as it comes: `floor`, `document` and `reset` (server-sent events)."""
     (after, verifier), auth = call.resumed, call.auth
-    events = auth.relay.follow(after, is_welcome=lambda: auth.verifiers.knows(verifier))
+    events = auth.relay.follow(after, verifier=verifier.id, is_welcome=lambda: auth.verifiers.knows(verifier))
     return Answer(events, ((b"x-accel-buffering", b"no"),))  # nginx would keep events until it has many
 
 
