@@ -68,7 +68,7 @@ def migrate(given: Given) -> None:
 def check(given: Given) -> None:
     """Say what is unsafe for production, and what to do about it. Exit code 1 if anything is."""
     settings = given.settings()
-    findings = judge(settings, asyncio.run(look(settings)))
+    findings = judge(settings, asyncio.run(look(settings, file=given.file())))
     safe = all(finding.good for finding in findings)
     if given.out.json:
         given.out.record({"safe": safe, "findings": [asdict(finding) for finding in findings]})

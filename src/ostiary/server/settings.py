@@ -194,7 +194,7 @@ def load(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) 
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in variables and name != PREFIX + CONFIG.upper()
     ]
-    file = _file(flags, environ, folder)
+    file = settings_file(flags=flags, environ=environ, folder=folder)
     written: Mapping[str, object] = _read_file(file) if file is not None else {}
     problems += [
         f"{file}: the key {name!r} is not known; {v.nearest(name, tuple(KEY))}" for name in written if name not in KEY
@@ -211,6 +211,24 @@ def load(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) 
     if problems:
         raise Misconfigured("\n".join(problems))
     return _complete(values)
+
+
+def settings_file(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> Path | None:
+    """Return the settings file, if there is one. Only one that was named may be missing."""
+    named = flags.get(CONFIG) or environ.get(PREFIX + CONFIG.upper())
+    if named is not None:
+        return folder / Path(named).expanduser()
+    return folder / FILE if (folder / FILE).is_file() else None
+
+
+def passwords_in(file: Path) -> tuple[str, ...]:
+    """Return the names of the keys in a settings file whose values hold a password.
+
+    Raises:
+        Misconfigured: it cannot be read.
+    """
+    written = _read_file(file)
+    return tuple(key.name for key in KEYS if key.may_hold_password and v.has_password(str(written.get(key.name, ""))))
 
 
 class _Wrong(Exception):
@@ -251,13 +269,6 @@ def _read(key: Key, value: object, place: str, base: Path) -> object:
         return key.read(value, base)
     except v.Unfit as unfit:
         raise _Wrong(f"{place} {unfit}") from None
-
-
-def _file(flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> Path | None:
-    named = flags.get(CONFIG) or environ.get(PREFIX + CONFIG.upper())
-    if named is not None:
-        return folder / Path(named).expanduser()
-    return folder / FILE if (folder / FILE).is_file() else None
 
 
 def _read_file(file: Path) -> Mapping[str, object]:
