@@ -23,7 +23,6 @@ from ostiary import starlette
 from ostiary.asgi import current, optional, require
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
-from ostiary.core.mount import PREFIX
 from ostiary.starlette import named, paths
 from ostiary.web.opening import Default
 from ostiary.web.pages import Look
@@ -37,7 +36,6 @@ def install(
     *,
     default: Default = "protected",
     open: Collection[str] = (),  # noqa: A002 - the word for it
-    prefix: str = PREFIX,
     pages: bool | Look = False,
 ) -> None:
     """Put a door in front of an application, as `ostiary.starlette.install` does.
@@ -46,11 +44,8 @@ def install(
 
     Raises:
         Misconfigured: `open` names what is no path, or anything where everything is open already.
-        ValueError: the prefix is no path.
     """
-    starlette.install(
-        app, auth, default=default, open=open, prefix=prefix, pages=pages, routes=lambda: _paths(app.routes)
-    )
+    starlette.install(app, auth, default=default, open=open, pages=pages, routes=lambda: _paths(app.routes))
 
 
 def _paths(routes: Sequence[BaseRoute]) -> Iterator[str]:

@@ -25,12 +25,10 @@ from flask import Flask, Response, request
 from werkzeug.local import LocalProxy
 
 from ostiary.core.access import Principal, Requirement
-from ostiary.core.mount import PREFIX
 from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.sync import Auth
-from ostiary.web import problem
 from ostiary.web.opening import Default, Opened, opened, said
-from ostiary.wsgi import ANYBODY, Door, current, language, optional, path, require
+from ostiary.wsgi import ANYBODY, Door, current, optional, path, refused, require
 
 __all__ = ["authenticated", "current_principal", "install", "optional_principal", "requires"]
 
@@ -49,7 +47,6 @@ def install(
     *,
     default: Default = "protected",
     open: Collection[str] = (),  # noqa: A002 - the word for it
-    prefix: str = PREFIX,
 ) -> Door:
     """Put the door in front of an application.
 
@@ -59,11 +56,10 @@ def install(
 
     Raises:
         Misconfigured: `open` names what is no path, or anything where everything is open already.
-        ValueError: the prefix is no path.
     """
     endpoints = frozenset(name for name in open if "/" not in name)
     allowed = opened(default, [*open] if default == "open" else [name for name in open if name not in endpoints])
-    door = Door(app.wsgi_app, auth, prefix=prefix)
+    door = Door(app.wsgi_app, auth)
     app.wsgi_app = door  # type: ignore[method-assign]
     app.register_error_handler(OstiaryError, _refused)
     if allowed is not None:
@@ -142,6 +138,6 @@ def _guarded(view: Callable[P, R], requirement: Requirement) -> Callable[P, R]:
 def _refused(error: OstiaryError) -> Response:
     if isinstance(error, Misconfigured):
         raise error
-    response = problem.of(error).response(language(request.environ))
+    response = refused(error, request.environ)
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
     return Response(response.body, response.status, headers)

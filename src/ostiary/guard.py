@@ -94,6 +94,14 @@ class Guard(Check):
             return False
         return self._elapsed() < self._floors.fresh_until and who.revision >= self._floors.of.get(who.session_id, 0)
 
+    async def renewed(self) -> bool:
+        """Ask for the next lease before this one has run out, and tell whether it came."""
+        try:
+            await self._catch_up()
+        except OstiaryError:
+            return False
+        return True
+
     # -------------------------------------------------------------------------------------------- the store
 
     async def _ask_about(self, token: SessionToken, digest: bytes) -> Principal | Denied | None:

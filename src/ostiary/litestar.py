@@ -27,10 +27,9 @@ from litestar.response import Response
 from litestar.routes import ASGIRoute
 from litestar.types import Scope
 
-from ostiary.asgi import ANYBODY, SESSION_OVER, App, Door, Protected, language, optional, require
+from ostiary.asgi import ANYBODY, SESSION_OVER, App, Door, Protected, optional, refused, require
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
-from ostiary.core.mount import PREFIX
 from ostiary.errors import Barred, Misconfigured, OstiaryError
 from ostiary.web import problem
 from ostiary.web.opening import Default, opened
@@ -53,7 +52,6 @@ def install(
     *,
     default: Default = "protected",
     open: Collection[str] = (),  # noqa: A002 - the word for it
-    prefix: str = PREFIX,
     pages: bool | Look = False,
 ) -> Door:
     """Put a door in front of an application, and return what is to be served in its place.
@@ -63,12 +61,11 @@ def install(
 
     Raises:
         Misconfigured: `open` names what is no path, or anything where everything is open already.
-        ValueError: the prefix is no path.
     """
     allowed = opened(default, open)
     asgi = cast("App", app)
     inside = asgi if allowed is None else Protected(asgi, opened=allowed, routes=lambda: _paths(app))
-    return Door(inside, auth, prefix=prefix, pages=pages)
+    return Door(inside, auth, pages=pages)
 
 
 def _paths(app: Litestar) -> Iterator[str]:
@@ -128,7 +125,7 @@ def _require(scope: Scope, requirement: Requirement) -> Principal:
 def _refuse(request: "Request[Any, Any, Any]", error: OstiaryError) -> Response[bytes]:
     if isinstance(error, Misconfigured):
         raise error
-    answer = problem.of(error).response(language(_mapping(request.scope)))
+    answer = refused(error, _mapping(request.scope))
     headers = {name.decode(): value.decode() for name, value in answer.headers if name != b"content-type"}
     return Response(answer.body, status_code=answer.status, headers=headers, media_type=problem.MEDIA_TYPE)
 

@@ -17,7 +17,6 @@ from contextlib import aclosing, asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ostiary.core.mount import Mount
 from ostiary.core.site import Site
 from ostiary.errors import Misconfigured, Unavailable
 
@@ -34,13 +33,13 @@ class Origin:
         Misconfigured: the key is none, or the client for HTTP is not installed.
     """
 
-    def __init__(self, site: Site, *, mount: Mount | None = None, key: str | None = None) -> None:
+    def __init__(self, site: Site, *, key: str | None = None) -> None:
         if find_spec("httpx") is None:
             raise Misconfigured("install ostiary[verify]: it brings the client for HTTP")
         if key is not None and _KEY.fullmatch(key) is None:
             raise Misconfigured("the verifier's key is not one: it begins with osv1")
         self.name = site.issuer
-        self._at = (mount or Mount()).at
+        self._at = site.mount.at
         self._secure = site.secure
         self._headers = {"accept-encoding": "identity", "user-agent": "ostiary"}
         if key is not None:

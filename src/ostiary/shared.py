@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from ostiary.errors import Unavailable
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -16,12 +18,22 @@ class Shared(Generic[K, V]):
         self._asking: dict[K, asyncio.Task[V]] = {}
 
     async def answer(self, about: K) -> V:
-        """Return the answer, or raise what asking raised."""
+        """Return the answer, or raise what asking raised.
+
+        Raises:
+            Unavailable: the question was given up, by `cancel`. Who waits is not what was cancelled.
+        """
         asking = self._asking.get(about)
         if asking is None or asking.done():
             asking = self._asking[about] = asyncio.create_task(self._asked(about), name="ostiary-ask")
             asking.add_done_callback(lambda done: self._done(about, done))
-        return await asyncio.shield(asking)
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if asking.cancelled() and waiting is not None and not waiting.cancelling():
+                raise Unavailable("it was stopped while somebody asked") from None
+            raise
 
     def forget(self) -> None:
         """Begin anew, in this event loop. What is being asked in another is nothing to us."""

@@ -19,12 +19,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
-from ostiary.asgi import ANYBODY, Door, Protected, current, language, optional, require, respond
+from ostiary.asgi import ANYBODY, Door, Protected, current, optional, refused, require, respond
 from ostiary.auth import Auth
 from ostiary.core.access import Principal, Requirement
-from ostiary.core.mount import PREFIX
 from ostiary.errors import Misconfigured, OstiaryError
-from ostiary.web import http, problem
+from ostiary.web import http
 from ostiary.web.opening import Default, opened
 from ostiary.web.pages import Look
 
@@ -37,7 +36,6 @@ def install(
     *,
     default: Default = "protected",
     open: Collection[str] = (),  # noqa: A002 - the word for it
-    prefix: str = PREFIX,
     pages: bool | Look = False,
     routes: Callable[[], Iterable[str]] | None = None,
 ) -> None:
@@ -52,12 +50,11 @@ def install(
 
     Raises:
         Misconfigured: `open` names what is no path, or anything where everything is open already.
-        ValueError: the prefix is no path.
     """
     allowed = opened(default, open)
     if allowed is not None:
         app.add_middleware(Protected, opened=allowed, routes=routes or (lambda: paths(app.routes)))
-    app.add_middleware(Door, auth=auth, prefix=prefix, pages=pages)
+    app.add_middleware(Door, auth=auth, pages=pages)
     app.add_exception_handler(OstiaryError, refuse)
 
 
@@ -135,7 +132,7 @@ async def refuse(connection: HTTPConnection, error: Exception) -> Response:
     """Answer a refusal as a problem. What is not one is raised again."""
     if isinstance(error, Misconfigured) or not isinstance(error, OstiaryError):
         raise error
-    return _Refusal(problem.of(error).response(language(connection.scope)))
+    return _Refusal(refused(error, connection.scope))
 
 
 class _Refusal(Response):

@@ -23,7 +23,6 @@ from ostiary import languages
 from ostiary.check import HEADERS_READ, Unsure
 from ostiary.core.access import Principal, Requirement
 from ostiary.core.decision import Denied, Reason
-from ostiary.core.mount import PREFIX, Mount
 from ostiary.errors import Barred, Misconfigured, OstiaryError
 from ostiary.languages import Language
 from ostiary.sync import Auth
@@ -32,7 +31,7 @@ from ostiary.sync.web.router import Router
 from ostiary.web import problem
 from ostiary.web.http import LARGEST_BODY, Header, Request, Response
 from ostiary.web.opening import Default, Opened, opened, said
-from ostiary.web.standing import ANYBODY, WHO, current, optional, require
+from ostiary.web.standing import ANYBODY, WHO, current, mount, optional, require
 
 __all__ = [
     "ANYBODY",
@@ -49,6 +48,7 @@ __all__ = [
     "language",
     "optional",
     "path",
+    "refused",
     "require",
     "respond",
 ]
@@ -74,11 +74,11 @@ App = Callable[[Environ, Any], Iterable[bytes]]
 class Door:
     """Stands in front of an application. A process that was forked from one that had started starts anew."""
 
-    def __init__(self, app: App, auth: Auth, *, prefix: str = PREFIX, metrics: Metrics | None = None) -> None:
+    def __init__(self, app: App, auth: Auth, *, metrics: Metrics | None = None) -> None:
         self._app = app
         self._auth = auth
         self._check = auth.guard.check
-        self._router = Router(auth, mount=Mount(prefix), metrics=metrics)
+        self._router = Router(auth, metrics=metrics)
         self._starting = threading.Lock()
         self._closed = False
         forked = WeakMethod(self._forked)
@@ -189,7 +189,7 @@ class Requires:
         try:
             require(environ, self._requirement)
         except Barred as barred:
-            return respond(problem.of(barred).response(language(environ)), environ, start_response)
+            return respond(refused(barred, environ), environ, start_response)
         return self._app(environ, start_response)
 
 
@@ -224,7 +224,7 @@ class AsProblems:
         except OstiaryError as error:
             if isinstance(error, Misconfigured):
                 raise
-            return respond(problem.of(error).response(language(environ)), environ, start_response)
+            return respond(refused(error, environ), environ, start_response)
 
 
 def install(
@@ -233,7 +233,6 @@ def install(
     *,
     default: Default = "protected",
     open: Collection[str] = (),  # noqa: A002 - the word for it
-    prefix: str = PREFIX,
 ) -> Door:
     """Put a door in front of an application, and return what is to be served in its place.
 
@@ -243,16 +242,20 @@ def install(
 
     Raises:
         Misconfigured: `open` names what is no path, or anything where everything is open already.
-        ValueError: the prefix is no path.
     """
     allowed = opened(default, open)
     answered = AsProblems(app)
-    return Door(answered if allowed is None else Protected(answered, opened=allowed), auth, prefix=prefix)
+    return Door(answered if allowed is None else Protected(answered, opened=allowed), auth)
 
 
 def language(environ: Environ) -> Language:
     """Return the language that the client of a request asks for."""
     return languages.of(environ.get("HTTP_ACCEPT_LANGUAGE"))
+
+
+def refused(error: OstiaryError, environ: Environ) -> Response:
+    """Return what is answered where an application lets an error through."""
+    return problem.of(error).response(mount(environ), language(environ))
 
 
 def respond(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

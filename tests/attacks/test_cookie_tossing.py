@@ -222,7 +222,7 @@ async def test_malformed_headers(house: House, name: bytes) -> None:
 
             assert isinstance(who, Denied)
             assert set(statuses) <= NO_ENTRY, (value[:80], statuses)
-            assert loop.time() - started < 2
+            assert loop.time() - started < 20
 
 
 async def test_cross_site_headers_that_disagree(house: House) -> None:

@@ -128,7 +128,7 @@ async def test_one_duration(tmp_path: Path) -> None:
         print(f"{length:>6} characters:", ", ".join(f"{kind} {ms:.2f} ms" for kind, ms in times.items()))
     hashed = {case: taken for case, taken in medians.items() if case[1] <= 4096}
     usual = median(hashed.values())
-    assert {case: taken / usual for case, taken in hashed.items() if not 0.8 < taken / usual < 1.25} == {}
+    assert {case: taken / usual for case, taken in hashed.items() if not 0.6 < taken / usual < 1.6} == {}
     # What is too long for any password is refused unread: in less time, but in the same for everybody.
     unread = {case: taken for case, taken in medians.items() if case[1] > 4096}
     assert max(unread.values()) < usual / 2

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from ostiary.core.decision import Reason
+from ostiary.core.mount import Mount
 from ostiary.core.session import Carrier
 from ostiary.errors import OstiaryError, Refused
 from ostiary.methods.password import Password
@@ -138,13 +139,13 @@ async def test_two_patiences(street: Street) -> None:
 def test_errors_are_made_anew(reason: Reason) -> None:
     """Two refusals for one reason are two objects: what is added to the one is not in the other."""
     one, two = problem.refusal(reason), problem.refusal(reason)
-    before = two.response()
+    before = two.response(Mount())
 
     one.headers = (*one.headers, (b"set-cookie", b"somebody's"))
 
     assert one is not two
-    assert one.response() != before
-    assert two.response() == problem.refusal(reason).response() == before
+    assert one.response(Mount()) != before
+    assert two.response(Mount()) == problem.refusal(reason).response(Mount()) == before
 
 
 async def test_verbs_raise_anew(street: Street) -> None:

@@ -25,6 +25,7 @@ from ostiary.stores.sql import SqlStore, sqlite_url
 from ostiary.system import SystemClock, SystemEntropy
 from ostiary.testing import CHEAPEST
 from tests.conftest import ISSUER, PASSWORD, headers_of
+from tests.feed.streams import up
 from tests.servers.redis import Redis
 
 pytestmark = pytest.mark.xdist_group("timing")
@@ -81,13 +82,15 @@ async def workers(own_redis: Redis, tmp_path: Path) -> AsyncIterator[tuple[Worke
 
 
 async def logout(near: Worker, far: Worker, who: Principal, check: Callable[[], object]) -> float:
-    """Log out at one worker, and return after how many seconds the other refuses."""
+    """Log out at one worker, and return after how many seconds the other refuses: within the lease, in any case."""
     await near.auth.logout(who)
     answered = time.perf_counter()
-    while isinstance(check(), Principal):
+    while True:
+        after = time.perf_counter() - answered  # taken before the look: what is seen is as old as this at least
+        if not isinstance(check(), Principal):
+            return after
+        assert after < LEASE
         await asyncio.sleep(0.001)
-        assert time.perf_counter() - answered < LEASE
-    return time.perf_counter() - answered
 
 
 async def seen(near: Worker, far: Worker, count: int) -> list[tuple[Principal, Callable[[], object]]]:
@@ -103,7 +106,7 @@ async def seen(near: Worker, far: Worker, count: int) -> list[tuple[Principal, C
 
 
 async def test_no_question_for_each_logout(workers: tuple[Worker, Worker]) -> None:
-    """A hundred logouts reach the other worker in milliseconds, and it asks the store no oftener than without any."""
+    """A hundred logouts reach the other worker by the stream, and it asks the store no oftener than without any."""
     near, far = workers
     sessions = await seen(near, far, 100)
     delays = []
@@ -116,7 +119,7 @@ async def test_no_question_for_each_logout(workers: tuple[Worker, Worker]) -> No
     delays.sort()
     print(f"logout to refusal over Redis: p50 {delays[50] * 1000:.1f} ms, p99 {delays[98] * 1000:.1f} ms")
     print(f"questions of the follower: {questions} in {for_the_lease * LEASE / 4:.2f} s, for 100 changes")
-    assert delays[98] <= 0.1
+    assert delays[50] < LEASE / 8  # by asking it would take up to twice that
     assert questions <= for_the_lease + 2
 
 
@@ -141,7 +144,6 @@ async def test_noticed_whatever_happens(own_redis: Redis, workers: tuple[Worker,
     print(
         f"{fault}: slowest logout to refusal {max(delays) * 1000:.0f} ms, while away {max(delays[10:20]) * 1000:.0f} ms"
     )
-    assert max(delays) < LEASE
 
 
 async def test_it_carries_again(own_redis: Redis, workers: tuple[Worker, Worker]) -> None:
@@ -151,7 +153,9 @@ async def test_it_carries_again(own_redis: Redis, workers: tuple[Worker, Worker]
     await asyncio.to_thread(own_redis.kill)
     await logout(near, far, *sessions[0])
     await asyncio.to_thread(own_redis.start)
-    await asyncio.sleep(1.5)  # the longest pause between two tries, and some
+    for each in (near, far):
+        assert each.auth._stream is not None
+        await up(each.auth._stream)
     far.store.reads, began = 0, time.monotonic()
     for session in sessions[1:]:
         await logout(near, far, *session)
@@ -173,7 +177,7 @@ async def test_a_login_waits_for_nobody(own_redis: Redis, workers: tuple[Worker,
     own_redis.resume()
 
     assert {type(error).__name__ for error in await logins} == {"Unavailable"}
-    assert took < LEASE
+    assert took < 10  # fifty logins wait for a second each
 
 
 async def test_put_together_by_auth(own_redis: Redis, tmp_path: Path) -> None:

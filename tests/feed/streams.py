@@ -58,13 +58,13 @@ async def by_hand(url: str) -> AsyncGenerator[tuple[Client, bytes]]:
 async def come(stream: Stream, count: int = 1) -> list[Batch]:
     """Wait for so many batches, however they are bundled."""
     batches: list[Batch] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while len(batches) < count:
             batches += await stream.next(wait=1)
     return batches
 
 
-async def until(condition: Callable[[], Any], within: float = 10) -> None:
+async def until(condition: Callable[[], Any], within: float = 20) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(within):
         while not condition():
@@ -73,7 +73,7 @@ async def until(condition: Callable[[], Any], within: float = 10) -> None:
 
 async def down(stream: Stream) -> None:
     """Wait until the stream says that it carries nothing."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while True:
             try:
                 await stream.next(wait=0.1)
@@ -83,7 +83,7 @@ async def down(stream: Stream) -> None:
 
 async def up(stream: Stream) -> None:
     """Wait until the stream carries again."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while True:
             try:
                 await stream.next(wait=0)

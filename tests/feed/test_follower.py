@@ -314,3 +314,19 @@ async def test_a_head_that_the_stream_has_overtaken(place: Place) -> None:
     assert renewal is Renewal.BEHIND
     assert place.floors.fresh_until == before
     assert place.floors.head == replace(place.store.head, seq=new.seq)
+
+
+async def test_ended_while_somebody_waits(place: Place) -> None:
+    """Whoever waits for a question that is given up hears that nobody can answer, and is not cancelled with it."""
+    await place.follower.round()
+    place.store.hangs = True
+    waiting = [asyncio.create_task(place.follower.catch_up()) for _ in range(3)]
+    given_up = asyncio.create_task(place.follower.catch_up())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    given_up.cancel()
+    place.follower.end()
+    outcomes = await asyncio.gather(*waiting, given_up, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3 + [asyncio.CancelledError]

@@ -52,9 +52,9 @@ async def test_waiting(url: str) -> None:
         one = await stream.next(wait=5)
 
         assert nothing == ()
-        assert 0.2 <= waited < 0.5
+        assert 0.19 < waited < 5
         assert one == (batch(1),)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
 
 
 async def test_the_stream_is_short(redis: Redis, url: str) -> None:

@@ -74,8 +74,8 @@ class Place:
             assert await (tx.documents.add(new) if old is None else tx.documents.swap(old, new))
             await tx.feed.append([Document(name, version)])
 
-    def follow(self, after: Head) -> AsyncGenerator[bytes]:
-        return self.relay.follow(after, is_welcome=lambda: self.is_welcome)
+    def follow(self, after: Head, verifier: str = "orders") -> AsyncGenerator[bytes]:
+        return self.relay.follow(after, verifier=verifier, is_welcome=lambda: self.is_welcome)
 
 
 @pytest.fixture
@@ -368,6 +368,23 @@ async def test_too_many(place: Place) -> None:
     assert await anext(four) == BEAT
     assert place.relay.streams == 2
     await asyncio.gather(two.aclose(), four.aclose())
+    assert place.relay.streams == 0
+
+
+@pytest.mark.parametrize("place", [replace(QUICK, most_streams=2)], indirect=True)
+async def test_one_that_follows_too_often(place: Place) -> None:
+    """A verifier that has opened all the streams that it may keeps no other out."""
+    greedy = [place.follow(place.head) for _ in range(2)]
+    for stream in greedy:
+        await anext(stream)
+
+    with pytest.raises(Overloaded):
+        place.follow(place.head)
+    other = place.follow(place.head, "bills")
+
+    assert await anext(other) == BEAT
+    assert place.relay.streams == 3
+    await asyncio.gather(*(stream.aclose() for stream in (*greedy, other)))
     assert place.relay.streams == 0
 
 

@@ -16,6 +16,7 @@ from ostiary.server.settings import Settings
 from ostiary.stores.sql import sqlite_url
 from tests.mail.mailserver import MailServer
 from tests.server.running import here
+from tests.servers.redis import Redis
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -93,6 +94,9 @@ def test_a_safe_service() -> None:
         ({"mail": "smtp://x"}, {"mail_place": "it answers"}, [], ""),
         ({"mail": "smtp://x"}, {"mail_trouble": "it cannot be reached"}, ["mail"], "it cannot be reached"),
         ({"mail": "console:"}, {"mail_place": "they are shown"}, ["mail"], "they are shown; name a mail server"),
+        ({}, {"file_trouble": "it can be read by others"}, ["settings"], "it can be read by others"),
+        ({"redis": "redis://x"}, {}, [], ""),
+        ({"redis": "redis://x"}, {"redis_trouble": "it is too old"}, ["redis"], "it is too old"),
         ({}, {"file_system": "nfs4"}, ["store"], "nfs4, a network file system"),
         ({}, {"file_system": "tmpfs"}, ["store"], "tmpfs, gone at a restart"),
         ({}, {"keys": []}, ["keys"] * 4, "there is no access key"),
@@ -154,6 +158,44 @@ def test_a_database_elsewhere(tmp_path: Path, spoilt: str, mode: int, sentence: 
     assert wanted not in [finding["sentence"] for finding in msgspec.json.decode(before.stdout)["findings"]]
     assert wanted in [f["sentence"] for f in msgspec.json.decode(after.stdout)["findings"] if not f["good"]]
     assert after.returncode == 1
+
+
+@pytest.mark.parametrize("name", ["store", "redis", "mail"])
+def test_a_settings_file_with_a_password(tmp_path: Path, name: str) -> None:
+    """Whoever can read a settings file has the passwords in it. One without any may be read by all."""
+    url = {"store": "postgresql://ada:s3cret@127.0.0.1:1/x", "redis": "redis://:s3cret@127.0.0.1:1"}
+    file = tmp_path / "ostiary.toml"
+    file.write_text(f'{name} = "{url.get(name, "smtp://ada:s3cret@127.0.0.1:1")}"\n')
+
+    def said() -> str:
+        done = here("check", "--json", cwd=tmp_path)
+        findings = msgspec.json.decode(done.stdout)["findings"]
+        assert "s3cret" not in done.stdout + done.stderr
+        return "\n".join(found["sentence"] for found in findings if found["subject"] == "settings")
+
+    file.chmod(0o600)
+    closed = said()
+    file.chmod(0o644)
+    opened = said()
+    file.write_text('host = "127.0.0.1"\n')
+    harmless = said()
+
+    assert (closed, harmless) == ("", "")
+    assert opened == (
+        f"the settings file {file} holds a password ({name}) and can be read by others; run: chmod 600 {file}"
+    )
+
+
+async def test_redis(tmp_path: Path, redis: Redis) -> None:
+    """Whether Redis answers is found out, and nothing is left there."""
+    redis.flush()
+    settings = replace(SETTINGS, data=tmp_path, store=sqlite_url(tmp_path / "x.db"))
+    there = await look(replace(settings, redis=redis.url()))
+    gone = await look(replace(settings, redis="redis://:secret@127.0.0.1:1"))
+    left = redis.query("KEYS", "*")
+
+    assert (there.redis_trouble, gone.redis_trouble) == (None, "Redis at 127.0.0.1:1 cannot be reached")
+    assert left.strip() == ""
 
 
 def test_looking_changes_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,6 @@ def test_demo() -> None:
     assert re.findall(r"^(\d)  ", done.stdout, re.MULTILINE) == list("123456789")
     assert done.stdout.count("→  401") == 6
     assert len(delays) == 2
-    assert max(delays) < 100
+    assert max(delays) < 1000
     assert "a lantern in the harbour" not in done.stdout
     assert not re.search(r"os1[cr]\.\S{20}|eyJ\S{20}", done.stdout)

@@ -8,6 +8,7 @@ import pytest
 
 from ostiary.core.policy import PROFILES, Registration
 from ostiary.errors import Misconfigured
+from ostiary.server.data import open_auth
 from ostiary.server.settings import KEYS, Settings, load
 from ostiary.stores.sql import sqlite_url
 
@@ -68,6 +69,7 @@ def test_who_wins(tmp_path: Path) -> None:
         ({"OSTIARY_REDIS": "redis://:pw@cache/1"}, {"redis": "redis://:pw@cache/1"}),
         ({"OSTIARY_KEY_FILE": "keys/master"}, {"key_file": "{folder}/keys/master"}),
         ({"OSTIARY_ISSUER": "https://id.example"}, {"issuer": "https://id.example"}),
+        ({"OSTIARY_PREFIX": "/api/people"}, {"prefix": "/api/people"}),
         ({"OSTIARY_HOST": "0.0.0.0"}, {"host": "0.0.0.0"}),  # noqa: S104 - only read
         ({"OSTIARY_PORT": "81"}, {"port": 81, "issuer": "http://localhost:81"}),
         ({"OSTIARY_WORKERS": "4"}, {"workers": 4}),
@@ -107,7 +109,8 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
         'data = "d"\nstore = "sqlite:///s.db"\nissuer = "https://id.example"\nhost = "::"\nport = 9\nworkers = 3\n'
         'policy = "nist-aal3"\naudience = "orders"\ntrusted_origins = ["https://a.example"]\nlog_level = "debug"\n'
         'log_format = "json"\ntrusted_proxies = ["192.0.2.1"]\nmail = "smtps://ada:pw@mail.example"\n'
-        'mail_from = "Example <door@id.example>"\n[roles]\neditor = ["posts:write", "posts:read"]\nnobody = []\n'
+        'mail_from = "Example <door@id.example>"\nprefix = "/people"\n'
+        '[roles]\neditor = ["posts:write", "posts:read"]\nnobody = []\n'
     )
 
     found = settings(tmp_path, OSTIARY_CONFIG="etc/id.toml")
@@ -130,6 +133,7 @@ def test_every_key_in_the_file(tmp_path: Path) -> None:
         trusted_proxies=("192.0.2.1/32",),
         mail="smtps://ada:pw@mail.example",
         mail_from="Example <door@id.example>",
+        prefix="/people",
     )
     assert Settings.from_json(found.to_json()) == found
 
@@ -320,3 +324,10 @@ def test_who_may_make_an_account(tmp_path: Path, profile: str, registration: Reg
     found = settings(tmp_path, OSTIARY_POLICY=profile, OSTIARY_REGISTRATION=registration.value)
 
     assert found.policy == replace(PROFILES[profile], registration=registration)
+
+
+def test_links_of_letters(tmp_path: Path) -> None:
+    """The links of letters lead to the origin that users see, and to where the pages are there."""
+    auth = open_auth(settings(tmp_path, OSTIARY_ISSUER="https://id.example", OSTIARY_PREFIX="/people"))
+
+    assert auth.site.link("/auth/reset", token="x") == "https://id.example/people/reset?token=x"

@@ -57,7 +57,7 @@ def why_not(verifier: Verifier, token: str) -> Reason | None:
 
 
 def test_a_logout(service: Service) -> None:
-    """A logout at either worker is a refusal here within milliseconds, and never a doubt in between."""
+    """A logout at either worker is a refusal here by the stream, and never a doubt in between."""
     delays: list[float] = []
     with verifier_of(service, "orders") as verifier:
         verifier.wait_ready(SOON)
@@ -70,7 +70,7 @@ def test_a_logout(service: Service) -> None:
             assert why_not(verifier, token) is Reason.REVOKED
     print(f"logout to refusal at a verifier: p50 {statistics.median(delays) * 1e3:.1f}, max {max(delays) * 1e3:.1f} ms")
 
-    assert statistics.median(delays) < 0.1
+    assert statistics.median(delays) < LEASE / 4  # by asking it would take that
 
 
 def test_roles_and_keys(service: Service) -> None:

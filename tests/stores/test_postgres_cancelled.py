@@ -71,7 +71,7 @@ async def test_cancelled_at_random(postgres: Postgres, postgres_url: str, tmp_pa
         async def all_back() -> bool:
             return not leaving and pool.get_idle_size() == pool.get_size()
 
-        await until(all_back, within=5)
+        await until(all_back)
         states = postgres.query(f"SELECT state FROM pg_stat_activity WHERE datname = '{name}'").split("\n")  # noqa: S608
         after = await asyncio.gather(*(house.auth.refresh(issued.session_token) for _ in range(20)))
 

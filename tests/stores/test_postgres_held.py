@@ -28,7 +28,7 @@ async def test_a_held_row_leaves_readers_alone(postgres_url: str) -> None:
 
     waiting = [asyncio.create_task(write()) for _ in range(12)]
     await asyncio.sleep(0.2)
-    async with asyncio.timeout(1), store.read() as tx:
+    async with asyncio.timeout(20), store.read() as tx:
         head = await tx.feed.head()
     still = [each.done() for each in waiting]
     await holding.rollback()

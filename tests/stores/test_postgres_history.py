@@ -120,7 +120,7 @@ async def nothing_to_load() -> None:
 
 async def going_on(work: Callable[[], Awaitable[Any]]) -> None:
     """Do something, as soon as the server can answer again."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 20
     while True:
         try:
             await work()

@@ -63,7 +63,7 @@ async def test_swap_in_several_processes(store: SqlStore, start: Start) -> None:
 
 @pytest.mark.xdist_group("timing")
 async def test_heard_in_another_process(store: SqlStore, start: Start) -> None:
-    """Another process hears of a write within a few polls."""
+    """Another process hears of a write by looking, long before it would give up waiting."""
     hearer = start("hear")
     assert answer(hearer) == "ready"
     delays: list[float] = []
@@ -74,7 +74,7 @@ async def test_heard_in_another_process(store: SqlStore, start: Start) -> None:
         acknowledged = time.time()
         delays.append(float(await asyncio.to_thread(answer, hearer)) - acknowledged)
 
-    assert statistics.median(delays) < 0.05
+    assert statistics.median(delays) < 1
 
 
 async def test_locked_by_another_process(path: Path, start: Start) -> None:
@@ -101,12 +101,12 @@ async def test_many_locked_by_another_process(path: Path, start: Start) -> None:
             await ada(store, id=f"u{n}")
         return time.monotonic() - started
 
-    async with opened(path, patience=timedelta(seconds=0.3)) as store:
+    async with opened(path, patience=timedelta(seconds=1)) as store:
         holder = start("hold")
         assert answer(holder) == "ready"
 
         waited = await asyncio.gather(*(refused(store, n) for n in range(6)))
-        assert 0.25 < min(waited) <= max(waited) < 1
+        assert 0.9 < min(waited) <= max(waited) < 5  # one after the other: six
         go(holder)
         assert answer(holder) == "done"
         await ada(store)
@@ -123,7 +123,7 @@ async def test_waits_for_another_process(store: SqlStore, start: Start) -> None:
     assert not write.done()
     go(holder)
 
-    await asyncio.wait_for(write, timeout=4)
+    await asyncio.wait_for(write, timeout=20)
     assert await read(store, lambda tx: tx.users.get("ada")) == given.user()
 
 

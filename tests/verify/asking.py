@@ -8,10 +8,10 @@ from datetime import timedelta
 from ostiary.core.decision import Reason
 from ostiary.verify import Refused, Stale, Unavailable, Verifier
 
-SOON = timedelta(seconds=10)
+SOON = timedelta(seconds=20)
 
 
-async def until(is_so: Callable[[], bool], *, within: float = 10) -> float:
+async def until(is_so: Callable[[], bool], *, within: float = 20) -> float:
     """Wait until something is so, and return how many seconds it took."""
     began = time.monotonic()
     while not is_so():

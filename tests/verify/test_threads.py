@@ -31,7 +31,7 @@ async def test_a_program_without_a_loop(issuer: Issuer) -> None:
             verifier.wait_ready(SOON)
             said.extend((outcome(verifier, token), outcome(verifier, gone), len(mine())))
             is_in.set()
-            end = time.monotonic() + 10
+            end = time.monotonic() + 20
             while outcome(verifier, gone) == "in" and time.monotonic() < end:
                 time.sleep(0.001)
             said.append(outcome(verifier, gone))
@@ -67,7 +67,7 @@ async def test_asking_from_a_thread(issuer: Issuer) -> None:
     answers, took, shared = await asyncio.to_thread(program)
 
     assert answers == ["unavailable"] * 8 + ["in"]
-    assert took < 1
+    assert took < 10
     assert shared <= 2
 
 
@@ -115,7 +115,7 @@ async def test_it_stops_while_asked(issuer: Issuer) -> None:
     said, took = await asyncio.to_thread(program)
 
     assert said == "unavailable"
-    assert took < 2
+    assert took < 10
     assert mine() == []
 
 

@@ -44,7 +44,7 @@ class Flow:
     async def until(self, count: int) -> list[tuple[str, str, Any]]:
         """Read so many events: id, name, data."""
         events: list[tuple[str, str, Any]] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(events) < count:
                 events += events_of(await self._bodies.get() or b"")
         return events
@@ -75,11 +75,11 @@ async def flowing(door: Door, key: str, after: str, *, method: str = "GET", room
     }
     answering = asyncio.create_task(door(scope, flow.receive, flow.send))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not flow.status:
                 await asyncio.sleep(0)
         yield flow
     finally:
         flow.leave()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(20):
             await answering

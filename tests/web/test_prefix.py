@@ -8,11 +8,16 @@ import httpx
 import pytest
 
 from ostiary.asgi import Door
+from ostiary.core.access import Principal
+from ostiary.core.letter import About
 from ostiary.core.mount import Mount
+from ostiary.core.session import Carrier
+from ostiary.core.site import Site
 from ostiary.stores.memory import MemoryStore
 from ostiary.web.endpoints import TABLE
 from ostiary.web.pages.table import PAGES
-from tests.conftest import ISSUER, PASSWORD, make_house
+from tests.auth.mailing import letter
+from tests.conftest import ISSUER, PASSWORD, House, make_house
 from tests.web.conftest import BROWSER, echo
 
 ADA = {"email": "ada@example.com", "password": PASSWORD}
@@ -22,15 +27,20 @@ ELSEWHERE = re.compile(r"(?<![\w/])/auth(?![\w-])")
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser before a door whose routes and pages are somewhere else."""
-    house = make_house(MemoryStore(), tmp_path)
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """A house whose routes and pages are somewhere else, and one user."""
+    house = make_house(MemoryStore(), tmp_path, site=Site.of(ISSUER, prefix=OURS.prefix))
     async with house.auth.running():
         await house.user()
-        door = Door(echo, house.auth, prefix=OURS.prefix, service=True, pages=True)
-        transport = httpx.ASGITransport(door)
-        async with httpx.AsyncClient(transport=transport, base_url=ISSUER, headers=BROWSER) as client:
-            yield client
+        yield house
+
+
+@pytest.fixture
+async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser before its door."""
+    transport = httpx.ASGITransport(Door(echo, house.auth, service=True, pages=True))
+    async with httpx.AsyncClient(transport=transport, base_url=ISSUER, headers=BROWSER) as client:
+        yield client
 
 
 async def test_every_route(client: httpx.AsyncClient) -> None:
@@ -80,6 +90,45 @@ async def test_document(client: httpx.AsyncClient) -> None:
 
     assert not ELSEWHERE.search(document.text)
     assert {"/api/people/login", "/.well-known/jwks.json"} <= set(document.json()["paths"])
+
+
+async def test_every_letter(house: House, client: httpx.AsyncClient) -> None:
+    """Each link in a letter leads to a page that is there; so does that of an invitation where it is shown."""
+    auth = house.auth
+    account = await auth.accounts.find("ada@example.com")
+    assert account is not None
+    who = await house.check(await house.login(Carrier.BEARER))
+    assert isinstance(who, Principal)
+    await auth.flows.send_verification("ada@example.com")
+    await auth.flows.forgot("ada@example.com")
+    await auth.flows.change_email(who, await auth.prove("ada@example.com", PASSWORD), new="ada@other.example")
+    shown = await auth.flows.invite("bob@example.com", actor=account.user.id)
+    asked = (
+        (About.VERIFY_EMAIL, "ada@example.com", "/auth/verify"),
+        (About.RESET_PASSWORD, "ada@example.com", "/auth/reset"),
+        (About.CHANGE_EMAIL, "ada@other.example", "/auth/confirm-email"),
+        (About.INVITATION, "bob@example.com", "/auth/invitation"),
+    )
+
+    links = {page: (await letter(house, about, to)).values["link"] for about, to, page in asked}
+    answers = [await client.get(link) for link in links.values()]
+
+    assert all(link.startswith(f"{ISSUER}{OURS.at(page)}?token=") for page, link in links.items())
+    assert links["/auth/invitation"] == shown
+    assert [answer.status_code for answer in answers] == [200] * len(asked)
+    assert not [answer.url for answer in answers if ELSEWHERE.search(answer.text)]
+
+
+async def test_every_step(house: House, client: httpx.AsyncClient) -> None:
+    """What an answer names as next is where it says, be the answer a refusal or not."""
+    refused = await client.get(OURS.at("/auth/session"))
+    letter_sent = await client.post(OURS.at("/auth/password/forgot"), json={"email": "ada@example.com"})
+    void = await client.post(OURS.at("/auth/password/reset"), json={"token": "x" * 43, "new": "another lantern"})
+
+    steps = [step["route"] for answer in (refused, letter_sent, void) for step in answer.json()["next"]]
+
+    assert steps == [OURS.at(name) for name in ("/auth/login", "/auth/password/reset", "/auth/password/forgot")]
+    assert [(await client.options(step)).status_code for step in steps] == [204] * 3
 
 
 async def test_a_way_on_is_no_route(client: httpx.AsyncClient) -> None:

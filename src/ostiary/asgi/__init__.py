@@ -13,14 +13,13 @@ A WebSocket that was opened with a session is closed with code 4401 when that is
 import logging
 from collections.abc import Collection
 
-from ostiary.asgi.answers import flow, language, respond
+from ostiary.asgi.answers import flow, language, refused, respond
 from ostiary.asgi.refusing import AsProblems, Protected, Requires
 from ostiary.asgi.sockets import SESSION_OVER, Attended
 from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
-from ostiary.core.mount import PREFIX, Mount
 from ostiary.errors import OstiaryError
 from ostiary.guard import Headers, Unsure
 from ostiary.web.http import LARGEST_BODY, Request
@@ -47,6 +46,7 @@ __all__ = [
     "install",
     "language",
     "optional",
+    "refused",
     "require",
     "respond",
 ]
@@ -61,7 +61,7 @@ _HANDSHAKE = "CONNECT"
 
 
 class Door:
-    """Stands in front of an application, and answers everything under `prefix`.
+    """Stands in front of an application, and answers everything under the prefix of its `Auth`.
 
     `service` adds the routes of the stand-alone service, `pages` its pages: `True`, or the `Look` that they shall have.
     """
@@ -71,7 +71,6 @@ class Door:
         app: App,
         auth: Auth,
         *,
-        prefix: str = PREFIX,
         service: bool = False,
         metrics: Metrics | None = None,
         pages: bool | Look = False,
@@ -80,9 +79,8 @@ class Door:
         self._auth = auth
         self._check = auth.guard.check
         look = pages if isinstance(pages, Look) else Look() if pages else None
-        mount = Mount(prefix)
-        shown = Pages(auth, look, mount=mount, service=service) if look is not None else None
-        self._router = Router(auth, mount=mount, service=service, metrics=metrics, pages=shown)
+        shown = Pages(auth, look, service=service) if look is not None else None
+        self._router = Router(auth, service=service, metrics=metrics, pages=shown)
         self._knows = self._router.knows
         self._ours = self._router.starts
         self._closed = False
@@ -220,7 +218,6 @@ def install(
     *,
     default: Default = "protected",
     open: Collection[str] = (),  # noqa: A002 - the word for it
-    prefix: str = PREFIX,
     pages: bool | Look = False,
 ) -> Door:
     """Put a door in front of an application, and return what is to be served in its place.
@@ -231,12 +228,11 @@ def install(
 
     Raises:
         Misconfigured: `open` names what is no path, or anything where everything is open already.
-        ValueError: the prefix is no path.
     """
     allowed = opened(default, open)
     answered = AsProblems(app)
     inside = answered if allowed is None else Protected(answered, opened=allowed)
-    return Door(inside, auth, prefix=prefix, pages=pages)
+    return Door(inside, auth, pages=pages)
 
 
 async def alive(scope: Scope) -> bool:

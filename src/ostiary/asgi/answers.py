@@ -1,4 +1,4 @@
-"""How a response is sent, whole or as it comes, and in which language a refusal is."""
+"""How a response is sent, whole or as it comes, and what a refusal of an application says."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,8 +6,11 @@ from contextlib import suppress
 
 from ostiary import languages
 from ostiary.asgi.types import Receive, Scope, Send
+from ostiary.errors import OstiaryError
 from ostiary.languages import Language
+from ostiary.web import problem
 from ostiary.web.http import Response
+from ostiary.web.standing import mount
 
 _TAKEN_IN_WITHIN = 5.0
 """Seconds that a client may take for one chunk of a stream. Who is slower comes again and goes on where it was."""
@@ -17,6 +20,11 @@ def language(scope: Scope) -> Language:
     """Return the language that the client of a request asks for."""
     wished = [value for name, value in scope["headers"] if name == b"accept-language"]
     return languages.of(wished[0].decode("latin-1") if len(wished) == 1 else None)
+
+
+def refused(error: OstiaryError, scope: Scope) -> Response:
+    """Return what is answered where an application lets an error through."""
+    return problem.of(error).response(mount(scope), language(scope))
 
 
 async def respond(response: Response, scope: Scope, send: Send) -> None:

@@ -4,11 +4,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
-from ostiary.asgi.answers import language, respond
+from ostiary.asgi.answers import refused, respond
 from ostiary.asgi.types import App, Message, Receive, Scope, Send
 from ostiary.core.access import Requirement
 from ostiary.errors import Barred, Misconfigured, OstiaryError
-from ostiary.web import problem
 from ostiary.web.opening import Opened, said
 from ostiary.web.standing import ANYBODY, require
 
@@ -41,7 +40,7 @@ class Requires:
             try:
                 require(scope, self._requirement)
             except Barred as barred:
-                return respond(problem.of(barred).response(language(scope)), scope, send)
+                return respond(refused(barred, scope), scope, send)
         return self._app(scope, receive, send)
 
 
@@ -67,7 +66,7 @@ class Protected:
                 try:
                     require(scope, ANYBODY)
                 except Barred as barred:
-                    return respond(problem.of(barred).response(language(scope)), scope, send)
+                    return respond(refused(barred, scope), scope, send)
         elif kind == "lifespan":
             try:
                 self._tell()
@@ -105,7 +104,7 @@ class AsProblems:
         except OstiaryError as error:
             if begun or isinstance(error, Misconfigured) or scope["type"] == "lifespan":
                 raise
-            await respond(problem.of(error).response(language(scope)), scope, send)
+            await respond(refused(error, scope), scope, send)
 
 
 def _path(scope: Scope) -> str:

@@ -1,7 +1,7 @@
 """A WebSocket that ends when its session does.
 
-It was let in once and would stay for days; so whoever let it in looks again when something is heard of its session, or
-when the lease has run out and nothing can be heard.
+It was let in once and would stay for days; so whoever let it in looks again when something is heard of its session, and
+when nothing is heard at all: then it ends with the lease.
 """
 
 import asyncio
@@ -75,11 +75,14 @@ class Attended:
 async def _until_over(auth: Auth, who: Principal) -> None:
     """Return when a session is over.
 
-    A floor that arrives wakes it, and so do roles and keys. By itself it looks when the lease would have run out, and
-    now and then in the store, for that a session has ended by its own time is known only there.
+    A floor that arrives wakes it, and so do roles and keys. By itself it looks now and then in the store, for that a
+    session has ended by its own time is known only there. When half the lease has gone by without another one, it asks
+    for that itself, and where nobody can give it the end of the lease is the session's: who began to ask only then
+    would let a session talk for as long as the question lasts.
     """
     elapsed = auth.clock.elapsed
     believed = auth.policy.believed.total_seconds()
+    half = auth.policy.lease.total_seconds() / 2
     asked_at = elapsed()
     with auth.floors.watching(who.session_id) as stirred:
         while True:
@@ -90,7 +93,25 @@ async def _until_over(auth: Auth, who: Principal) -> None:
                 return
             if ask:
                 asked_at = now
-            wake_at = min(auth.floors.fresh_until, asked_at + believed)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wake_at - elapsed()):
-                    await stirred.wait()
+            fresh_until = auth.floors.fresh_until
+            if elapsed() < fresh_until - half:
+                await _within(stirred, min(fresh_until - half, asked_at + believed) - elapsed())
+            elif not await _renewed(auth, fresh_until - elapsed()):
+                await _within(stirred, fresh_until - elapsed())
+                if elapsed() >= auth.floors.fresh_until:
+                    return
+
+
+async def _renewed(auth: Auth, seconds: float) -> bool:
+    """Ask for another lease, and tell whether it came in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await auth.guard.renewed()
+    return False
+
+
+async def _within(stirred: asyncio.Event, seconds: float) -> None:
+    """Wait until something is heard, so long at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stirred.wait()

@@ -47,6 +47,7 @@ from ostiary.core.flow import unproved
 from ostiary.core.identifier import email as canonical_email
 from ostiary.core.keys import Keyring
 from ostiary.core.letter import About
+from ostiary.core.mount import PREFIX
 from ostiary.core.network import neighbourhood
 from ostiary.core.policy import WEB, Policy, Registration
 from ostiary.core.session import (
@@ -221,6 +222,7 @@ class Auth:
         audience: str | None = None,
         trusted_origins: Sequence[str] = (),
         trusted_proxies: Sequence[str] = (),
+        prefix: str = PREFIX,
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
@@ -240,13 +242,14 @@ class Auth:
                 exactly.
             trusted_proxies: The addresses or networks of the proxies in front, `10.0.0.0/8`: only they are believed
                 about where a request came from (`X-Forwarded-For`).
+            prefix: The path that the routes and pages are under. A link in a letter leads there, too.
             roles: What each role permits. If not given, what was defined last stays.
             migrate: Whether to make or upgrade the schema at the start. Otherwise an old one is refused.
             sink: Hears of every audit record.
             mailer: Sends letters. Without it none are written.
 
         Raises:
-            Misconfigured: the issuer, an origin or a proxy cannot be used.
+            Misconfigured: the issuer, an origin, a proxy or the prefix cannot be used.
         """
         from ostiary.keys.master import master_key_file  # noqa: PLC0415 - as in `at`
         from ostiary.stores.sql import sqlite_url  # noqa: PLC0415 - same
@@ -260,6 +263,7 @@ class Auth:
             audience=audience,
             trusted_origins=trusted_origins,
             trusted_proxies=trusted_proxies,
+            prefix=prefix,
             roles=roles,
             migrate=migrate,
             sink=sink,
@@ -278,6 +282,7 @@ class Auth:
         audience: str | None = None,
         trusted_origins: Sequence[str] = (),
         trusted_proxies: Sequence[str] = (),
+        prefix: str = PREFIX,
         roles: Mapping[str, Sequence[str]] | None = None,
         migrate: bool = True,
         sink: EventSink | None = None,
@@ -298,13 +303,14 @@ class Auth:
             audience: As for `embedded`.
             trusted_origins: As for `embedded`.
             trusted_proxies: As for `embedded`.
+            prefix: As for `embedded`.
             roles: As for `embedded`.
             migrate: As for `embedded`. Where several machines start, run `ostiary migrate` once instead.
             sink: As for `embedded`.
             mailer: As for `embedded`.
 
         Raises:
-            Misconfigured: the issuer, an origin, a proxy or a URL cannot be used.
+            Misconfigured: the issuer, an origin, a proxy, the prefix or a URL cannot be used.
         """
         # SQLAlchemy, Argon2 and the rest load when an Auth is made, not when Ostiary is imported.
         from ostiary.keys.vault import SealedVault  # noqa: PLC0415
@@ -326,7 +332,7 @@ class Auth:
             stream=stream,
             vault=vault,
             password=Password(policy.password, service=urlsplit(issuer).hostname or ""),
-            site=_site(issuer, trusted_origins, trusted_proxies),
+            site=_site(issuer, trusted_origins, trusted_proxies, prefix),
             clock=clock,
             entropy=entropy,
             policy=policy,
@@ -673,10 +679,10 @@ class Auth:
         return Account(user=user, identifiers=tuple(await tx.identifiers.of(user_id)))
 
 
-def _site(issuer: str, trusted_origins: Sequence[str], trusted_proxies: Sequence[str]) -> Site:
+def _site(issuer: str, trusted_origins: Sequence[str], trusted_proxies: Sequence[str], prefix: str) -> Site:
     """Make a site, or say in one line why its words cannot be used."""
     try:
-        return Site.of(issuer, trusted=trusted_origins, proxies=trusted_proxies)
+        return Site.of(issuer, trusted=trusted_origins, proxies=trusted_proxies, prefix=prefix)
     except ValueError as error:
         raise Misconfigured(str(error)) from None
 

@@ -14,7 +14,7 @@ import typer
 from ostiary.auth import Auth
 from ostiary.cli.output import Output
 from ostiary.server.data import check_folder, open_auth
-from ostiary.server.settings import KEY, Settings, load
+from ostiary.server.settings import KEY, Settings, load, settings_file
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,6 +48,10 @@ class Given:
         """Read the settings, with flags of the command's own."""
         own = {name: words for name, words in more.items() if words is not None}
         return load(flags={**self.flags, **own}, environ=os.environ, folder=Path.cwd())
+
+    def file(self) -> Path | None:
+        """Return the settings file, if there is one."""
+        return settings_file(flags=self.flags, environ=os.environ, folder=Path.cwd())
 
     def run(self, act: Callable[[Auth], Awaitable[T]]) -> T:
         """Do something with the `Auth` of a service that has been set up. It may be running meanwhile."""

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ostiary.cli.options import Given
+from ostiary.core.mount import Mount
 from ostiary.errors import Misconfigured
 from ostiary.server.check import judge, look
 from ostiary.server.data import check_folder, prepare
@@ -67,7 +68,7 @@ def migrate(given: Given) -> None:
 def check(given: Given) -> None:
     """Say what is unsafe for production, and what to do about it. Exit code 1 if anything is."""
     settings = given.settings()
-    findings = judge(settings, asyncio.run(look(settings)))
+    findings = judge(settings, asyncio.run(look(settings, file=given.file())))
     safe = all(finding.good for finding in findings)
     if given.out.json:
         given.out.record({"safe": safe, "findings": [asdict(finding) for finding in findings]})
@@ -89,14 +90,15 @@ def version(given: Given) -> None:
     )
 
 
-def tries(base: str) -> list[str]:
+def tries(base: str, mount: Mount) -> list[str]:
     """Return three lines for a shell, to paste one after the other."""
+    register, login, session = (base + mount.at(f"/auth/{name}") for name in ("register", "login", "session"))
     send = "-H 'content-type: application/json' -d"
     read = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
     return [
-        f"curl -s {base}/auth/register {send} '{{{_WHO}}}'",
-        f"""TOKEN=$(curl -s {base}/auth/login {send} '{{{_WHO},"carrier":"bearer"}}' | {read})""",
-        f'curl -s {base}/auth/session -H "authorization: Bearer $TOKEN"',
+        f"curl -s {register} {send} '{{{_WHO}}}'",
+        f"""TOKEN=$(curl -s {login} {send} '{{{_WHO},"carrier":"bearer"}}' | {read})""",
+        f'curl -s {session} -H "authorization: Bearer $TOKEN"',
     ]
 
 
@@ -116,7 +118,7 @@ def _welcome(given: Given, settings: Settings, address: str) -> None:
         Text(f"Users see {settings.issuer}; everything is in {where}", style="dim"),
         Text(),
         Text("Try it:", style="bold"),
-        *(Text(f"  {line}", style="cyan") for line in tries(base)),
+        *(Text(f"  {line}", style="cyan") for line in tries(base, Mount(settings.prefix))),
         Text(),
     ]
     console = Console(highlight=False)

@@ -73,7 +73,7 @@ class Login(httpx.Auth):
         issuer: The service, `https://id.example`.
         place: Where the refresh token is kept. In memory, if not said: then it ends with the program.
         reaches: The origins whose requests carry the access token. The issuer's own are always among them.
-        prefix: Where the routes of the service are: what it gave to its door as `prefix`.
+        prefix: Where the routes of the service are: what it was made with as `prefix`.
         device: What the list of devices shall call this one. The machine's name, if not said.
         transport: How the service is reached, if not over the network as it is.
         async_transport: The same, in an event loop.

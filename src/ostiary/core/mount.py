@@ -1,6 +1,6 @@
 """Where the routes are. In the source a route is called by its name in the table, which begins with `/auth/`.
 
-Whoever serves them may put them elsewhere; `Mount.at` is the one place that knows where. What is not named so
+A service may have them elsewhere (`core.site.Site`); `Mount.at` is the one place that knows where. What is not named so
 (`/.well-known/jwks.json`, `/healthz`) stays where it is.
 """
 

@@ -89,7 +89,7 @@ class Policy:
     stream_life: timedelta = 5 * _MINUTE
     """The longest that a verifier follows the feed in one answer; the shortest is three quarters of it."""
     most_streams: int = 200
-    """How many verifiers may follow the feed in one process at a time."""
+    """How often one verifier may follow the feed in one process at a time: as many of its processes may."""
 
     algorithm: Algorithm = Algorithm.ES256
     key_lead: timedelta = 5 * _MINUTE

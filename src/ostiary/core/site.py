@@ -1,4 +1,4 @@
-"""Which origin is ours, what its cookie is called, and whether a request was meant to come from it.
+"""Where we live, what our cookie is called, and whether a request was meant to come from it.
 
 Whether a request that carries a cookie, or would set one, may go on:
 
@@ -28,10 +28,11 @@ The browser knows what is one site, and sends our cookie within that alone (`Sam
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import urlencode, urlsplit
 
+from ostiary.core.mount import PREFIX, Mount
 from ostiary.core.network import Network, is_loopback, network
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,21 +42,24 @@ CSRF_HEADER = "X-CSRF-Token"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where we live: the issuer, which is our origin, the other origins whose pages are ours too, and our proxies."""
+    """Where we live: the issuer, which is our origin, where our routes are, whose pages are ours too, our proxies."""
 
     issuer: str
     secure: bool
     trusted: frozenset[str]
     proxies: tuple[Network, ...] = ()
     """Whose word is taken for where a request came from; see `core.network`."""
+    mount: Mount = field(default_factory=Mount)
 
     @classmethod
-    def of(cls, issuer: str, *, trusted: Sequence[str] = (), proxies: Sequence[str] = ()) -> "Site":
+    def of(
+        cls, issuer: str, *, trusted: Sequence[str] = (), proxies: Sequence[str] = (), prefix: str = PREFIX
+    ) -> "Site":
         """Make a site from its issuer.
 
         Raises:
             ValueError: the issuer is no plain origin, or is `http://` anywhere but on this machine; a trusted origin
-                is not written exactly as a browser sends it; or a proxy is no network.
+                is not written exactly as a browser sends it; a proxy is no network; or the prefix is no plain path.
         """
         if _origin(issuer) != issuer:
             raise ValueError(
@@ -74,6 +78,7 @@ class Site:
             secure=secure,
             trusted=frozenset(trusted),
             proxies=tuple(network(words) for words in proxies),
+            mount=Mount(prefix),
         )
 
     @property
@@ -86,9 +91,9 @@ class Site:
         """The name of the cookie by which a browser is known to have logged in before."""
         return f"{self.cookie_name}-device"
 
-    def link(self, path: str, **query: str) -> str:
-        """Return an absolute link to a path of ours. Every one that leaves the service is made here."""
-        return f"{self.issuer}{path}" + (f"?{urlencode(query)}" if query else "")
+    def link(self, name: str, **query: str) -> str:
+        """Return an absolute link to a page of ours, by its name. Every one that leaves the service is made here."""
+        return f"{self.issuer}{self.mount.at(name)}" + (f"?{urlencode(query)}" if query else "")
 
 
 class Meant(Enum):

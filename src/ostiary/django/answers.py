@@ -15,11 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import get_resolver
 
-from ostiary import languages
 from ostiary.django.apps import given
 from ostiary.errors import OstiaryError
-from ostiary.web import problem
 from ostiary.web.http import Header, Response
+from ostiary.wsgi import refused
 
 
 def answer(response: Response, request: HttpRequest) -> HttpResponse:
@@ -44,7 +43,7 @@ def with_cookies(response: HttpResponse, cookies: Iterable[Header]) -> HttpRespo
 
 def refusal(error: OstiaryError, request: HttpRequest) -> HttpResponse:
     """Refuse a request."""
-    response = problem.of(error).response(languages.of(request.META.get("HTTP_ACCEPT_LANGUAGE")))
+    response = refused(error, request.META)
     if request.META["REQUEST_METHOD"] in ("GET", "HEAD") and "text/html" in request.META.get("HTTP_ACCEPT", ""):
         login_url = given().login_url
         if response.status == 401 and login_url is not None:

@@ -9,15 +9,25 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from sqlalchemy.engine import URL
 
-from ostiary.core.mount import PREFIX
 from ostiary.errors import Misconfigured
 from ostiary.stores.sql import sqlite_url
 from ostiary.sync import Auth
 from ostiary.web.opening import Opened, opened
 from ostiary.wsgi import Door
 
-_FOR_AUTH: Final = ("issuer", "store", "key_file", "redis", "policy", "audience", "trusted_origins", "roles", "migrate")
-_FOR_DOOR: Final = ("auth", "default", "open", "prefix", "login_url", "staff_role", "superuser_role")
+_FOR_AUTH: Final = (
+    "issuer",
+    "store",
+    "key_file",
+    "redis",
+    "policy",
+    "audience",
+    "trusted_origins",
+    "prefix",
+    "roles",
+    "migrate",
+)
+_FOR_DOOR: Final = ("auth", "default", "open", "login_url", "staff_role", "superuser_role")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +36,6 @@ class Given:
 
     auth: Auth
     door: Door
-    prefix: str
     opened: Opened | None
     """The paths that ask for no session; `None` when nothing does that does not say so itself."""
     names: frozenset[str]
@@ -54,13 +63,11 @@ def read() -> Given:
 
 def _given(said: Mapping[str, Any]) -> Given:
     auth: Auth = said["auth"] if "auth" in said else _auth(said)
-    prefix = said.get("prefix", PREFIX)
     default, names = said.get("default", "protected"), said.get("open", ())
     views = frozenset(name for name in names if "/" not in name)
     return Given(
         auth=auth,
-        door=Door(_nobody, auth, prefix=prefix),
-        prefix=prefix,
+        door=Door(_nobody, auth),
         opened=opened(default, names if default == "open" else [name for name in names if name not in views]),
         names=views,
         login_url=said.get("login_url"),

@@ -8,6 +8,6 @@ from ostiary.django.apps import given
 from ostiary.django.views import ours
 
 urlpatterns = [
-    re_path(rf"^{re.escape(given().prefix[1:])}/", ours, name="ostiary"),
+    re_path(rf"^{re.escape(given().auth.site.mount.prefix[1:])}/", ours, name="ostiary"),
     re_path(r"^\.well-known/jwks\.json$", ours, name="ostiary-keys"),
 ]

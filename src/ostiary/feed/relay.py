@@ -19,6 +19,7 @@ save the head, which says what is left of this process's own.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 
@@ -57,15 +58,19 @@ class Relay:
         self._announced: dict[str, int] = {}
         self._chunks: dict[int, tuple[int, bytes]] = {}
         self._woken = asyncio.Event()
-        self.streams = 0
-        """How many follow now."""
+        self._streams = Counter[str]()
+
+    @property
+    def streams(self) -> int:
+        """How many streams are followed now."""
+        return self._streams.total()
 
     # -------------------------------------------------------------------------------------------- what it is told
 
     def open(self) -> None:
         """Let verifiers follow, in this event loop."""
         self._woken = asyncio.Event()
-        self.streams = 0
+        self._streams = Counter[str]()
         self._is_open = True
 
     def close(self) -> None:
@@ -140,25 +145,28 @@ class Relay:
             documents=tuple(document for document in self._documents.values() if document.body is not None),
         )
 
-    def follow(self, after: Head, *, is_welcome: Callable[[], bool]) -> AsyncGenerator[bytes]:
+    def follow(self, after: Head, *, verifier: str, is_welcome: Callable[[], bool]) -> AsyncGenerator[bytes]:
         """Return what comes after a head, in chunks of whole events, for as long as the reader is welcome.
 
+        Each verifier has streams of its own: one that opens too many keeps no other out.
+
         Raises:
-            Overloaded: too many follow already.
+            Overloaded: this verifier follows too often already.
             Unavailable: this process stops.
         """
         if not self._is_open:
             raise Unavailable("not started, or stopped")
-        if self.streams >= self._policy.most_streams:
+        if self._streams[verifier] >= self._policy.most_streams:
             raise Overloaded(_RETRY_AFTER)
-        return self._follow(after, is_welcome)
+        return self._follow(after, verifier, is_welcome)
 
     # -------------------------------------------------------------------------------------------- a stream
 
-    async def _follow(self, after: Head, is_welcome: Callable[[], bool]) -> AsyncGenerator[bytes]:
-        if self.streams >= self._policy.most_streams:
+    async def _follow(self, after: Head, verifier: str, is_welcome: Callable[[], bool]) -> AsyncGenerator[bytes]:
+        streams = self._streams  # a stream that outlives this opening is none of the next one's
+        if streams[verifier] >= self._policy.most_streams:
             return  # others came between the promise and this first step
-        self.streams += 1
+        streams[verifier] += 1
         try:
             yield wire.BEAT  # so that the reader knows at once that it is heard
             async with aclosing(self._chunks_after(after, is_welcome)) as chunks:
@@ -167,7 +175,9 @@ class Relay:
         except Unavailable:
             pass  # the store cannot say what the reader has missed: it asks again
         finally:
-            self.streams -= 1
+            streams[verifier] -= 1
+            if not streams[verifier]:
+                del streams[verifier]
 
     async def _chunks_after(self, after: Head, is_welcome: Callable[[], bool]) -> AsyncGenerator[bytes]:
         now = asyncio.get_running_loop().time

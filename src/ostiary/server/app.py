@@ -20,6 +20,7 @@ from ostiary.server.settings import Settings
 from ostiary.web.metrics import Metrics
 from ostiary.web.pages import Look
 from ostiary.web.problem import NOT_FOUND, Problem
+from ostiary.web.standing import mount
 
 logger = logging.getLogger("ostiary.server")
 
@@ -63,7 +64,7 @@ def load() -> App:
 async def not_found(scope: Scope, _: Receive, send: Send) -> None:
     """Answer what no route of the service answers."""
     if scope["type"] == "http":
-        await respond(Problem(NOT_FOUND).response(language(scope)), scope, send)
+        await respond(Problem(NOT_FOUND).response(mount(scope), language(scope)), scope, send)
 
 
 async def _start(auth: Auth) -> None:

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from ostiary.core.network import is_loopback
 from ostiary.errors import Misconfigured, OstiaryError
 from ostiary.keys.vault import SealedVault
 from ostiary.ports import KeyRecord
-from ostiary.server.data import check_files, check_folder, mail
+from ostiary.server.data import check_files, check_folder, check_settings_file, mail, try_redis
 from ostiary.server.settings import Settings
 from ostiary.stores.sql import SqlStore
 from ostiary.system import SystemClock, SystemEntropy
@@ -62,10 +62,13 @@ class Facts:
     mail_trouble: str | None = None
     mail_place: str = ""
     """What the way that letters leave by says of itself."""
+    file_trouble: str | None = None
+    """What is wrong with the settings file."""
+    redis_trouble: str | None = None
 
 
-async def look(settings: Settings) -> Facts:
-    """Find out. Nothing is made, and nothing is changed."""
+async def look(settings: Settings, *, file: Path | None = None) -> Facts:
+    """Find out. Nothing is made, and nothing is changed. `file` is where the settings were read, if it was a file."""
     keys: Sequence[KeyRecord] = ()
     folder_trouble = store_trouble = keys_trouble = None
     try:
@@ -102,7 +105,18 @@ async def look(settings: Settings) -> Facts:
         file_system=None if database is None else await asyncio.to_thread(file_system, database),
         mail_trouble=mail_trouble,
         mail_place=mail_place,
+        file_trouble=None if file is None else await _refusal(asyncio.to_thread(check_settings_file, file)),
+        redis_trouble=None if settings.redis is None else await _refusal(try_redis(settings.redis)),
     )
+
+
+async def _refusal(looking: Awaitable[None]) -> str | None:
+    """Return in which line a look ends that finds trouble."""
+    try:
+        await looking
+    except OstiaryError as error:
+        return str(error)
+    return None
 
 
 def judge(settings: Settings, facts: Facts) -> list[Finding]:
@@ -187,6 +201,10 @@ def _places(settings: Settings, facts: Facts) -> Iterator[Finding]:
             remedy="name a fixed one, with --data or OSTIARY_DATA",
         )
     yield _trouble("store", facts.store_trouble, f"the database {settings.place} has the schema of this version")
+    if facts.file_trouble is not None:
+        yield _trouble("settings", facts.file_trouble, "")
+    if settings.redis is not None:
+        yield _trouble("redis", facts.redis_trouble, "Redis answers, and permits what is needed")
     kind = facts.file_system
     if kind in NETWORK:
         yield Finding(

@@ -15,7 +15,7 @@ from ostiary.errors import Misconfigured
 from ostiary.geoip import Places
 from ostiary.mail import Mail
 from ostiary.ports import EventSink
-from ostiary.server.settings import Settings
+from ostiary.server.settings import Settings, passwords_in
 from ostiary.stores.sql import SqlStore
 
 
@@ -91,6 +91,35 @@ def check_files(settings: Settings) -> None:
             raise Misconfigured(f"the {kind} {path} can be {open_to} by others; run: {remedy} {path}")
 
 
+def check_settings_file(file: Path) -> None:
+    """See that nobody else can read a settings file that holds a password.
+
+    A group may read the file of somebody else: so a service is given what it may read and not change.
+
+    Raises:
+        Misconfigured: somebody can, or it cannot be read.
+    """
+    names, found = passwords_in(file), file.stat()
+    others = 0o077 if found.st_uid == os.geteuid() else 0o007
+    if names and found.st_mode & others:
+        raise Misconfigured(
+            f"the settings file {file} holds a password ({', '.join(names)}) and can be read by others; "
+            f"run: chmod 600 {file}"
+        )
+
+
+async def try_redis(url: str) -> None:
+    """Connect to Redis, and try what is needed of it.
+
+    Raises:
+        Misconfigured, Unavailable: it cannot be used; one line, which holds no password, says why.
+    """
+    from ostiary.redis import RedisPlace  # noqa: PLC0415 - the client is an extra
+    from ostiary.stores.redis import connected  # noqa: PLC0415 - same
+
+    await (await connected(RedisPlace(url))).aclose()
+
+
 def open_auth(
     settings: Settings, *, sink: EventSink | None = None, migrate: bool = False, define_roles: bool = False
 ) -> Auth:
@@ -107,6 +136,7 @@ def open_auth(
         audience=settings.audience,
         trusted_origins=settings.trusted_origins,
         trusted_proxies=settings.trusted_proxies,
+        prefix=settings.prefix,
         roles=settings.roles if define_roles else None,
         migrate=migrate,
         sink=sink,

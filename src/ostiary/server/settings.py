@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ostiary.core import mount
 from ostiary.core.policy import PROFILES, Policy, Registration
 from ostiary.errors import Misconfigured
 from ostiary.keys.master import master_key_file
@@ -64,6 +65,8 @@ class Settings:
     mail: str | None = field(default=None, repr=False)
     """Where letters leave. Its URL may hold a password. `None`: none are written."""
     mail_from: str = ""
+    prefix: str = mount.PREFIX
+    """Where the routes and pages are."""
 
     @property
     def database(self) -> Path | None:
@@ -138,6 +141,7 @@ KEYS: Final = (
     ),
     Key("key_file", None, "the master key; if not said, beside the database or in the data folder", v.path),
     Key("issuer", None, "the origin that users see, https://id.example; if not said, this machine", v.issuer),
+    Key("prefix", mount.PREFIX, "the path that the routes and pages are under", v.prefix),
     Key("host", "127.0.0.1", "the address to listen on", v.text),
     Key("port", "8000", "the port to listen on", v.whole(1, 65535), v.as_whole),
     Key("workers", "1", "how many processes answer", v.whole(1, 256), v.as_whole),
@@ -190,7 +194,7 @@ def load(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) 
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in variables and name != PREFIX + CONFIG.upper()
     ]
-    file = _file(flags, environ, folder)
+    file = settings_file(flags=flags, environ=environ, folder=folder)
     written: Mapping[str, object] = _read_file(file) if file is not None else {}
     problems += [
         f"{file}: the key {name!r} is not known; {v.nearest(name, tuple(KEY))}" for name in written if name not in KEY
@@ -207,6 +211,24 @@ def load(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) 
     if problems:
         raise Misconfigured("\n".join(problems))
     return _complete(values)
+
+
+def settings_file(*, flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> Path | None:
+    """Return the settings file, if there is one. Only one that was named may be missing."""
+    named = flags.get(CONFIG) or environ.get(PREFIX + CONFIG.upper())
+    if named is not None:
+        return folder / Path(named).expanduser()
+    return folder / FILE if (folder / FILE).is_file() else None
+
+
+def passwords_in(file: Path) -> tuple[str, ...]:
+    """Return the names of the keys in a settings file whose values hold a password.
+
+    Raises:
+        Misconfigured: it cannot be read.
+    """
+    written = _read_file(file)
+    return tuple(key.name for key in KEYS if key.may_hold_password and v.has_password(str(written.get(key.name, ""))))
 
 
 class _Wrong(Exception):
@@ -249,13 +271,6 @@ def _read(key: Key, value: object, place: str, base: Path) -> object:
         raise _Wrong(f"{place} {unfit}") from None
 
 
-def _file(flags: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> Path | None:
-    named = flags.get(CONFIG) or environ.get(PREFIX + CONFIG.upper())
-    if named is not None:
-        return folder / Path(named).expanduser()
-    return folder / FILE if (folder / FILE).is_file() else None
-
-
 def _read_file(file: Path) -> Mapping[str, object]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
@@ -295,5 +310,6 @@ def _complete(values: Mapping[str, Any]) -> Settings:
         templates=values.get("templates"),
         geoip=values.get("geoip"),
         mail=values.get("mail", None if issuer.startswith("https://") else "console:"),
+        prefix=values["prefix"],
         mail_from=values.get("mail_from", f"{values['brand']} <no-reply@{urlsplit(issuer).hostname}>"),
     )

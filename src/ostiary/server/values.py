@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from ostiary.core.mount import Mount
 from ostiary.core.network import network
 from ostiary.core.site import Site
 from ostiary.errors import Misconfigured
@@ -156,6 +157,14 @@ def issuer(value: object, base: Path) -> str:
     """Read the issuer."""
     try:
         return Site.of(text(value, base)).issuer
+    except ValueError as error:
+        raise Unfit(f"cannot be used: {error}") from None
+
+
+def prefix(value: object, base: Path) -> str:
+    """Read the path that the routes are under."""
+    try:
+        return Mount(text(value, base)).prefix
     except ValueError as error:
         raise Unfit(f"cannot be used: {error}") from None
 

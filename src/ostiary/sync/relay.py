@@ -50,6 +50,12 @@ class Relay:
         """Refuse."""
         raise Unavailable(_ELSEWHERE)
 
-    def follow(self, after: Head, *, is_welcome: Callable[[], bool]) -> AsyncGenerator[bytes]:  # noqa: ARG002 - as the other
+    def follow(
+        self,
+        after: Head,  # noqa: ARG002 - same
+        *,
+        verifier: str,  # noqa: ARG002 - same
+        is_welcome: Callable[[], bool],  # noqa: ARG002 - same
+    ) -> AsyncGenerator[bytes]:
         """Refuse."""
         raise Unavailable(_ELSEWHERE)

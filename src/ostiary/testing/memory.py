@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ostiary.auth import Auth
+from ostiary.core.mount import PREFIX
 from ostiary.core.policy import CHEAPEST, Policy
 from ostiary.core.site import Site
 from ostiary.keys.vault import SealedVault
@@ -20,6 +21,7 @@ def in_memory(
     policy: Policy = CHEAPEST,
     clock: Clock | None = None,
     audience: str | None = None,
+    prefix: str = PREFIX,
     roles: Mapping[str, Sequence[str]] | None = None,
     sink: EventSink | None = None,
 ) -> Auth:
@@ -32,7 +34,7 @@ def in_memory(
         store=MemoryStore(),
         vault=SealedVault(folder / "ostiary.key", entropy=entropy),
         password=Password(policy.password),
-        site=Site.of(issuer),
+        site=Site.of(issuer, prefix=prefix),
         clock=clock or SystemClock(),
         entropy=entropy,
         policy=policy,

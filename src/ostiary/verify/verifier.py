@@ -11,7 +11,7 @@ import msgspec
 
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
-from ostiary.core.mount import PREFIX, Mount
+from ostiary.core.mount import PREFIX
 from ostiary.core.site import Site
 from ostiary.errors import Barred, Misconfigured, Unavailable
 from ostiary.feed.http import HttpFollower, Lag
@@ -46,7 +46,7 @@ class Verifier:
         issuer: The origin of the service, `https://id.example`. `http://` is for this machine only.
         audience: Who the tokens must be for: the name of your own service.
         key: What `ostiary verifiers add` has shown.
-        prefix: Where the routes of that service are: what it gave to its door as `prefix`.
+        prefix: Where the routes of that service are: what it was made with as `prefix`.
         clock: Time, for tests.
 
     Raises:
@@ -56,13 +56,9 @@ class Verifier:
     def __init__(
         self, issuer: str, *, audience: str, key: str, prefix: str = PREFIX, clock: Clock | None = None
     ) -> None:
-        site, clock = _site(issuer, audience), clock or SystemClock()
-        try:
-            mount = Mount(prefix)
-        except ValueError as error:
-            raise Misconfigured(str(error)) from None
+        site, clock = _site(issuer, audience, prefix), clock or SystemClock()
         begin = partial(View.of, site=site, audience=audience, clock=clock)
-        self._follow(HttpFollower(Origin(site, mount=mount, key=key), clock=clock, begin=begin), clock)
+        self._follow(HttpFollower(Origin(site, key=key), clock=clock, begin=begin), clock)
         self._name = f"Verifier({issuer!r}, audience={audience!r})"
 
     @classmethod
@@ -267,10 +263,10 @@ class Verifier:
         return loop
 
 
-def _site(issuer: str, audience: str) -> Site:
+def _site(issuer: str, audience: str, prefix: str = PREFIX) -> Site:
     if not audience:
         raise Misconfigured("an audience must be named: who the tokens are for, which is this service")
     try:
-        return Site.of(issuer)
+        return Site.of(issuer, prefix=prefix)
     except ValueError as error:
         raise Misconfigured(str(error)) from None

@@ -50,7 +50,7 @@ async def register(call: Call) -> Answer:
         email=body.email, password=body.password, name=body.name, language=call.language, ip=call.address
     )
     if account is None:
-        return _letter(steps.VERIFY_EMAIL)
+        return _letter(call, steps.VERIFY_EMAIL)
     if body.carrier is None:
         return Answer(RegisteredOut(user=user_out(account)))
     proof = await auth.prove_again(account.user.id, body.password, ip=call.address)
@@ -133,7 +133,7 @@ def _carried(call: Call, issued: Issued) -> Answer:
 async def forgot_password(call: Call) -> Answer:
     """Ask for a letter with which another password is set. The answer is the same whether there is such an account."""
     await call.auth.flows.forgot(call.body(AskIn).email, language=call.language, ip=call.address)
-    return _letter(steps.RESET_PASSWORD)
+    return _letter(call, steps.RESET_PASSWORD)
 
 
 async def reset_password(call: Call) -> Answer:
@@ -146,7 +146,7 @@ async def reset_password(call: Call) -> Answer:
 async def send_verification(call: Call) -> Answer:
     """Ask for a letter that proves an address. The answer is the same whether there is such an account."""
     await call.auth.flows.send_verification(call.body(AskIn).email, language=call.language, ip=call.address)
-    return _letter(steps.VERIFY_EMAIL)
+    return _letter(call, steps.VERIFY_EMAIL)
 
 
 async def verify_email(call: Call) -> Answer:
@@ -161,7 +161,7 @@ async def change_email(call: Call) -> Answer:
     auth, who, body = call.auth, call.who, call.body(ChangeEmailIn)
     proof = await auth.prove_again(who.user_id, body.password, ip=call.address)
     await auth.flows.change_email(who, proof, new=body.email, language=call.language, ip=call.address)
-    return _letter(steps.CONFIRM_EMAIL)
+    return _letter(call, steps.CONFIRM_EMAIL)
 
 
 async def confirm_email(call: Call) -> Answer:
@@ -180,8 +180,8 @@ async def accept_invitation(call: Call) -> Answer:
     return Answer(RegisteredOut(user=user_out(account)))
 
 
-def _letter(then: Step) -> Answer:
-    return Answer(LetterOut(next=steps_out((then,))), status=202)
+def _letter(call: Call, then: Step) -> Answer:
+    return Answer(LetterOut(next=steps_out((then,), call.auth.site.mount)), status=202)
 
 
 # ------------------------------------------------------------------------------------------------ tokens
@@ -274,7 +274,7 @@ async def feed_head(call: Call) -> Answer:
 async def feed(call: Call) -> Answer:
     """What comes after an event, as it comes: `floor`, `document` and `reset` (server-sent events)."""
     (after, verifier), auth = call.resumed, call.auth
-    events = auth.relay.follow(after, is_welcome=lambda: auth.verifiers.knows(verifier))
+    events = auth.relay.follow(after, verifier=verifier.id, is_welcome=lambda: auth.verifiers.knows(verifier))
     return Answer(events, ((b"x-accel-buffering", b"no"),))  # nginx would keep events until it has many
 
 

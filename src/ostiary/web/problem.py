@@ -23,6 +23,7 @@ from http import HTTPStatus
 import msgspec
 
 from ostiary.core.decision import Reason
+from ostiary.core.mount import Mount
 from ostiary.errors import Barred, Invalid, OstiaryError, Overloaded, Refused, Taken, Throttled, WeakPassword
 from ostiary.languages import ENGLISH, Language
 from ostiary.web import steps
@@ -222,8 +223,8 @@ class Problem(Exception):
         self.headers = headers
         self.id = id
 
-    def response(self, language: Language = ENGLISH) -> Response:
-        """Return the answer, in a language. A body of bytes that can be shown to anybody."""
+    def response(self, mount: Mount, language: Language = ENGLISH) -> Response:
+        """Return the answer, in a language, of a service whose routes are there. Its body can be shown to anybody."""
         row = self.row
         body = msgspec.json.encode(
             ProblemOut(
@@ -233,7 +234,7 @@ class Problem(Exception):
                 code=row.code,
                 detail=language.text(row.sentence),
                 errors=tuple(FieldErrorOut(error.field, error.said(language)) for error in self.errors),
-                next=steps_out(self.next),
+                next=steps_out(self.next, mount),
                 id=self.id,
             )
         )

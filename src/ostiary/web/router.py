@@ -24,7 +24,6 @@ from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.floor import Head
-from ostiary.core.mount import Mount
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
 from ostiary.feed.wire import read_id
@@ -52,13 +51,12 @@ class Router:
         self,
         auth: Auth,
         *,
-        mount: Mount | None = None,
         service: bool = False,
         metrics: Metrics | None = None,
         pages: Pages | None = None,
     ) -> None:
         """Serve the table for one `Auth`; with `service`, the lines of the stand-alone service too; and its pages."""
-        mount = mount or Mount()
+        mount = auth.site.mount
         parts = (Part.AUTH, Part.SERVICE) if service else (Part.AUTH,)
         routes = tuple(replace(route, path=mount.at(route.path)) for route in TABLE if route.part in parts)
         self._auth = auth
@@ -99,15 +97,15 @@ class Router:
         try:
             response = _no_route(methods, method) if route is None else await self._go(route, request)
         except Problem as refused:
-            response = refused.response(_language(request))
+            response = refused.response(site.mount, _language(request))
         except Misconfigured as error:
-            response = problem.on_record(error, _name(route)).response(_language(request))
+            response = problem.on_record(error, _name(route)).response(site.mount, _language(request))
         except OstiaryError as error:
             place = None if route is None or isinstance(error, Barred) else route.place
             again = () if route is None else route.again
-            response = problem.of(error, at=place, again=again).response(_language(request))
+            response = problem.of(error, at=place, again=again).response(site.mount, _language(request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client reads one sentence
-            response = problem.on_record(error, _name(route)).response(_language(request))
+            response = problem.on_record(error, _name(route)).response(site.mount, _language(request))
         shared = share(request, [each.method for each in methods.values() if _is_for_pages(each)], site)
         return replace(response, headers=(*response.headers, *shared, *self._always))
 

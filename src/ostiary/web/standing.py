@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from ostiary.core.access import Principal, Requirement, meets
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.mount import Mount
+from ostiary.core.site import Site
 from ostiary.errors import Barred, Misconfigured
 from ostiary.ports import Clock
 from ostiary.web import problem
@@ -65,3 +67,11 @@ def require(request: Mapping[str, Any], requirement: Requirement) -> Principal:
             aal=requirement.aal if unmet.reason is Reason.NOT_STRONG else None,
         )
     return principal
+
+
+def mount(request: Mapping[str, Any]) -> Mount:
+    """Return where the routes of the door are that a request came through."""
+    if WHO not in request:
+        return Mount()
+    site: Site = request[WHO][1].site
+    return site.mount

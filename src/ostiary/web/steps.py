@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ostiary.core.mount import Mount
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -49,6 +51,6 @@ class StepOut(msgspec.Struct, frozen=True):
     needs: tuple[str, ...]
 
 
-def steps_out(steps: tuple[Step, ...]) -> tuple[StepOut, ...]:
-    """Return steps as a client reads them."""
-    return tuple(StepOut(step.step, step.route, step.needs) for step in steps)
+def steps_out(steps: tuple[Step, ...], mount: Mount) -> tuple[StepOut, ...]:
+    """Return steps as a client reads them: each with the path at which its route is served."""
+    return tuple(StepOut(step.step, mount.at(step.route), step.needs) for step in steps)

@@ -15,11 +15,22 @@ from ostiary import ports
 from ostiary.core.floor import News
 from ostiary.errors import Unavailable
 from ostiary.ports import Clock, Store, Transaction
-from ostiary.redis import RedisPlace, Seal, Secrets
+from ostiary.redis import Client, RedisPlace, Seal, Secrets
 from ostiary.stores.redis._link import Link, Opening
 from ostiary.stores.redis._tables import Challenges, Counters
 
 _PROBE: Final = "redis.call('SET', KEYS[1], '', 'PX', 1) redis.call('GET', KEYS[1]) redis.call('DEL', KEYS[1])"
+
+
+async def connected(place: RedisPlace) -> Client:
+    """Connect, and try every command that is needed. Nothing is left behind.
+
+    Raises:
+        Misconfigured: it is too old, or refuses the user, the password or a command.
+        Unavailable: it cannot be reached now.
+    """
+    probe = place.key("probe")
+    return await place.connect(("SET", probe, "", "NX", "PX", 1), ("MGET", probe), ("EVAL", _PROBE, 1, probe))
 
 
 class RedisBeside:
@@ -38,12 +49,9 @@ class RedisBeside:
     async def open(self) -> None:
         """Open the store, and connect to Redis."""
         await self._shut()
-        probe = self._place.key("probe")
         await self._store.open()
         try:
-            client = await self._place.connect(
-                ("SET", probe, "", "NX", "PX", 1), ("MGET", probe), ("EVAL", _PROBE, 1, probe)
-            )
+            client = await connected(self._place)
         except BaseException:
             await self._store.close()
             raise

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ostiary.core.decision import Reason
+from ostiary.core.mount import Mount
 from ostiary.core.site import CSRF_HEADER, SAFE_METHODS, Site
 from ostiary.feed.wire import DocumentOut, FloorOut
 from ostiary.sync.web import answers
@@ -60,7 +61,7 @@ def document(routes: Iterable[Route], site: Site) -> bytes:
     )
     paths: dict[str, Any] = {}
     for route in lines:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, site.mount)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -77,7 +78,7 @@ def document(routes: Iterable[Route], site: Site) -> bytes:
     )
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, mount: Mount) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.does.__name__,
         "summary": _says(route),
@@ -89,7 +90,7 @@ def _operation(route: Route) -> dict[str, Any]:
             Needs.COOKIE: [{"cookie": []}],
             Needs.VERIFIER: [{"verifier": []}],
         }[route.needs],
-        "responses": {str(route.status): _success(route)} | _letter(route) | _refusals(route),
+        "responses": {str(route.status): _success(route)} | _letter(route) | _refusals(route, mount),
     }
     if parameters := _parameters(route):
         operation["parameters"] = parameters
@@ -164,7 +165,7 @@ def _letter(route: Route) -> dict[str, Any]:
     return {"202": {"description": HTTPStatus.ACCEPTED.phrase, "content": {route.media: {"schema": schema}}}}
 
 
-def _refusals(route: Route) -> dict[str, Any]:
+def _refusals(route: Route, mount: Mount) -> dict[str, Any]:
     rows = dict.fromkeys(_rows(route))
     return {
         str(status): {
@@ -172,7 +173,7 @@ def _refusals(route: Route) -> dict[str, Any]:
             "content": {
                 problem.MEDIA_TYPE: {
                     "schema": {"$ref": _REF.format(name=ProblemOut.__name__)},
-                    "examples": {row.code: {"value": _example(row)} for row in rows if row.status == status},
+                    "examples": {row.code: {"value": _example(row, mount)} for row in rows if row.status == status},
                 }
             },
         }
@@ -227,11 +228,11 @@ def _rows(route: Route) -> Iterator[Row]:  # noqa: C901, PLR0912 - a table, in t
         yield problem.WEAK_PASSWORD
 
 
-def _example(row: Row) -> dict[str, Any]:
+def _example(row: Row, mount: Mount) -> dict[str, Any]:
     return {
         "type": "about:blank",
         "title": HTTPStatus(row.status).phrase,
         "status": row.status,
         "code": row.code,
         "detail": row.sentence,
-    } | ({"next": steps_out(row.next)} if row.next else {})
+    } | ({"next": steps_out(row.next, mount)} if row.next else {})

@@ -18,7 +18,6 @@ from ostiary import languages
 from ostiary.auth import Auth
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
-from ostiary.core.mount import Mount
 from ostiary.core.policy import Registration
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
@@ -53,13 +52,11 @@ _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 class Pages:
     """Answers every request to a page or to one of its files."""
 
-    def __init__(
-        self, auth: Auth, look: Look | None = None, *, mount: Mount | None = None, service: bool = False
-    ) -> None:
+    def __init__(self, auth: Auth, look: Look | None = None, *, service: bool = False) -> None:
         """Show the pages for one `Auth`; with `service`, those of the stand-alone service too."""
         self._auth = auth
         self._look = look or Look()
-        self._mount = mount or Mount()
+        self._mount = auth.site.mount
         pages = (page for page in PAGES if service or not page.service)
         self._pages = {at: replace(page, path=at) for page in pages if (at := self._mount.at(page.path))}
 

@@ -10,11 +10,22 @@ from ostiary.ports import Clock
 from ostiary.redis import Seal, Secrets
 from ostiary.sync import ports
 from ostiary.sync.ports import Store, Transaction
-from ostiary.sync.redis import Opening, RedisPlace
+from ostiary.sync.redis import Client, Opening, RedisPlace
 from ostiary.sync.stores.redis._link import Link
 from ostiary.sync.stores.redis._tables import Challenges, Counters
 
 _PROBE: Final = "redis.call('SET', KEYS[1], '', 'PX', 1) redis.call('GET', KEYS[1]) redis.call('DEL', KEYS[1])"
+
+
+def connected(place: RedisPlace) -> Client:
+    """Connect, and try every command that is needed. Nothing is left behind.
+
+    Raises:
+        Misconfigured: it is too old, or refuses the user, the password or a command.
+        Unavailable: it cannot be reached now.
+    """
+    probe = place.key("probe")
+    return place.connect(("SET", probe, "", "NX", "PX", 1), ("MGET", probe), ("EVAL", _PROBE, 1, probe))
 
 
 class RedisBeside:
@@ -33,10 +44,9 @@ class RedisBeside:
     def open(self) -> None:
         """Open the store, and connect to Redis."""
         self._shut()
-        probe = self._place.key("probe")
         self._store.open()
         try:
-            client = self._place.connect(("SET", probe, "", "NX", "PX", 1), ("MGET", probe), ("EVAL", _PROBE, 1, probe))
+            client = connected(self._place)
         except BaseException:
             self._store.close()
             raise
