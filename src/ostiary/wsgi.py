@@ -240,7 +240,7 @@ def language(environ: Environ) -> Language:
 def respond(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Begin a response, and return its body."""
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-    if response.status != 204:
+    if response.status not in (204, 304):  # they have no body, and 304 would speak of another one's length
         headers.append(("content-length", str(len(response.body))))
     start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
     return () if environ["REQUEST_METHOD"] == "HEAD" else (response.body,)

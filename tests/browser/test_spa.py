@@ -1,44 +1,19 @@
 """`examples/spa/`: an application on another origin of the same site, in a real browser."""
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.browsing import PASSWORD, WAIT, chromium, window
+from tests.browser.browsing import PASSWORD, WAIT, chromium, serving, window
 from tests.server.running import Service, free_port
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 SPA = Path(__file__).parents[2] / "examples" / "spa"
 NUMBERS = count()
-
-
-class Files(SimpleHTTPRequestHandler):
-    """Gives out the files of a folder, and says nothing of it."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that it overrides
-        """Say nothing."""
-
-
-@contextmanager
-def serving(folder: Path, port: int) -> Generator[str]:
-    """Serve a folder on an origin of its own, and return that."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(Files, directory=str(folder)))
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")
