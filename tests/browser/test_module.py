@@ -407,3 +407,23 @@ def test_types(person: Person) -> None:
     )
 
     assert {name: sorted(set(members.findall(body))) for name, body in named} == dict(given)
+
+
+def test_a_copy_elsewhere(person: Person) -> None:
+    """A copy of the module that an application ships is told where the service is; what is no origin is refused."""
+    page = person.tab()
+    at = f"{person.place.service.url}/auth"
+
+    said = page.evaluate(
+        """async ([from, at]) => {
+          const { Login } = await import(from);
+          const copy = new Login({ at });
+          const wrong = ["https://a.example/", "a.example"].map((origin) => {
+            try { return new Login({ reaches: [origin] }) } catch (error) { return error.name }
+          });
+          return [copy.at, ...wrong];
+        }""",
+        [f"{at}/static/ostiary.js", at],
+    )
+
+    assert said == [f"{at}/", "TypeError", "TypeError"]
