@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -34,6 +35,11 @@ PAGE = """<!doctype html>
 """
 STORED = """async () => JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage},
   await indexedDB.databases(), await caches.keys()])"""
+
+
+def patience(factor: float) -> str:
+    """Return what makes a page wait so much longer. On a busy machine a tab may be slow that is not frozen."""
+    return f"{{ const later = setTimeout; window.setTimeout = (act, after) => later(act, after * {factor}); }}"
 
 
 @dataclass
@@ -88,6 +94,13 @@ class Person:
     def supersede(self) -> None:
         """Make what all access tokens of this person say untrue: none of them is good any more."""
         self.command("users", "roles", self.email, "editor")
+        shown = {"authorization": str(self.place.orders.shown[-1])}
+        with self.place.service.client(headers=shown) as client:
+            for _ in range(400):
+                if client.get("/auth/session").status_code == 401:
+                    return
+                sleep(0.05)
+        raise AssertionError("the service has not heard of it")
 
     def command(self, *words: str) -> None:
         """Run a command beside the service. In a thread: an event loop of Playwright's runs in this one."""
@@ -119,6 +132,7 @@ def window(browser: Browser, place: Place) -> Generator[BrowserContext]:
     """Open a browser of a person's own, in which the issuer has a page of the application, too."""
     context = browser.new_context()
     context.set_default_timeout(WAIT)
+    context.add_init_script(patience(30))
     page = PAGE.replace("ISSUER", "").replace("ORDERS", place.orders.origin)
     context.route(f"{place.service.url}/app", lambda route: route.fulfill(body=page, content_type="text/html"))
     try:
@@ -333,6 +347,19 @@ def test_a_lost_answer(person: Person) -> None:
     assert [tab.evaluate("window.ended") for tab in (page, other)] == [0, 0]
 
 
+def test_a_change_that_has_not_arrived(person: Person) -> None:
+    """Where the service refuses the cookie of a session that has just changed, it is asked again, and nobody is out."""
+    page = person.tab()
+    person.sign_up(page)
+    refused = {"status": 401, "json": {"code": "invalid_token"}}
+    person.context.route("**/auth/token", lambda route: route.fulfill(**refused), times=1)
+
+    answer = page.evaluate("orders().then(({ status }) => status)")
+
+    assert (answer, person.traded) == (200, 2)
+    ended(page, 0)
+
+
 def test_a_token_that_ends(person: Person) -> None:
     """A token is not sent when it is about to end: another one is got before the request."""
     page = person.tab()
@@ -366,6 +393,7 @@ def test_a_request_that_is_sent_again(person: Person) -> None:
 
 def test_a_tab_that_is_frozen(person: Person) -> None:
     """A tab that has the lock and says nothing holds the others up for a while, and not for ever."""
+    person.context.add_init_script(patience(1 / 300))
     frozen, page = person.tab(), person.tab()
     person.sign_up(page)
     name = f"ostiary {person.place.service.url}/auth/"

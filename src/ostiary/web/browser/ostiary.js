@@ -249,8 +249,14 @@ export class Login {
 
   /** Trade the cookie for an access token. An answer that is lost costs nothing: ask again. */
   async #mint() {
-    const ask = () => this.#post("token");
-    const out = await ask().catch((error) => (error instanceof Refusal ? Promise.reject(error) : ask()));
+    const trade = () => fetch(new URL("token", this.at), { method: "POST", credentials: "include" });
+    let answer = await trade().catch(trade);
+    if (answer.status === 401) {
+      await this.session(); // throws if it is over; if not, what it may do has changed just now: ask again
+      answer = await trade();
+    }
+    if (!answer.ok) throw await Refusal.of(answer);
+    const out = await answer.json();
     const life = Math.max(out.expires_in - SOON, out.expires_in / 2);
     return { value: out.access_token, until: Date.now() + life * 1000 };
   }
