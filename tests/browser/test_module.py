@@ -351,8 +351,11 @@ def test_a_change_that_has_not_arrived(person: Person) -> None:
     """Where the service refuses the cookie of a session that has just changed, it is asked again, and nobody is out."""
     page = person.tab()
     person.sign_up(page)
-    refused = {"status": 401, "json": {"code": "invalid_token"}}
-    person.context.route("**/auth/token", lambda route: route.fulfill(**refused), times=1)
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=401, json={"code": "invalid_token"})
+
+    person.context.route("**/auth/token", refuse, times=1)
 
     answer = page.evaluate("orders().then(({ status }) => status)")
 
