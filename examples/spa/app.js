@@ -4,7 +4,9 @@
 //   OSTIARY_TRUSTED_ORIGINS=http://localhost:5173 make serve
 //   python -m http.server --directory examples/spa 5173
 
-const ISSUER = document.querySelector("meta[name=issuer]").content;
+import { Login, Refusal } from "http://localhost:8000/auth/static/ostiary.js";
+
+const login = new Login();
 const said = document.getElementById("said");
 const shown = document.getElementById("shown");
 
@@ -12,7 +14,7 @@ const shown = document.getElementById("shown");
 const LOGIN = { step: "login", route: "/auth/login", needs: ["email", "password", "carrier"] };
 const REGISTER = { step: "register", route: "/auth/register", needs: ["email", "password", "name", "carrier"] };
 
-const KNOWN = { carrier: "cookie" };
+const KNOWN = ["carrier"]; // what no person types
 const STEPS = { login: "Sign in", register: "Make an account", step_up: "Prove yourself again" };
 const FIELDS = {
   email: ["E-mail address", { type: "email", autocomplete: "username" }],
@@ -22,26 +24,11 @@ const FIELDS = {
   name: ["Name", { autocomplete: "name", required: false }],
 };
 
-/** Send a request, and return its answer: whether it went well, what it says, and how many seconds to wait. */
-async function ask(method, route, body) {
-  try {
-    const answer = await fetch(ISSUER + route, {
-      method,
-      credentials: "include",
-      headers: body && { "content-type": "application/json" },
-      body: body && JSON.stringify(body),
-    });
-    const out = answer.status === 204 ? {} : await answer.json();
-    return { ok: answer.ok, status: answer.status, out, wait: answer.headers.get("retry-after") };
-  } catch {
-    return { ok: false, status: 0, out: { detail: `${ISSUER} cannot be reached from here.` } };
-  }
-}
-
-/** Say a refusal in a sentence, and what is wrong with each field. */
-function sentence({ out, wait }) {
-  const fields = (out.errors ?? []).map(({ field, detail }) => `${field}: ${detail}`);
-  return [out.detail, ...fields, wait && `Try again in ${wait} seconds.`].filter(Boolean).join(" ");
+/** Say what went wrong in a sentence, and what is wrong with each field. */
+function sentence(error) {
+  if (!(error instanceof Refusal)) return `${login.at} cannot be reached from here.`;
+  const fields = error.errors.map(({ field, detail }) => `${field}: ${detail}`);
+  return [error.message, ...fields, error.retryAfter && `Try again in ${error.retryAfter} seconds.`].filter(Boolean).join(" ");
 }
 
 function make(name, properties, ...children) {
@@ -56,14 +43,14 @@ function choose(steps) {
     shown.replaceChildren(
       ...steps.map((step) => {
         const label = STEPS[step.step] ?? step.step.replaceAll("_", " ");
-        const fields = step.needs.filter((need) => !(need in KNOWN)).map((need) => {
+        const fields = step.needs.filter((need) => !KNOWN.includes(need)).map((need) => {
           const [words, properties] = FIELDS[need] ?? [need, {}];
           return make("label", {}, words, make("input", { name: need, required: true, ...properties }));
         });
         const form = make("form", { ariaLabel: label }, ...fields, make("button", {}, label));
         form.addEventListener("submit", (event) => {
           event.preventDefault();
-          resolve({ step, body: { ...Object.fromEntries(new FormData(form)), ...pick(KNOWN, step.needs) } });
+          resolve({ step, values: Object.fromEntries(new FormData(form)) });
         });
         return form;
       }),
@@ -71,56 +58,60 @@ function choose(steps) {
   });
 }
 
-function pick(values, names) {
-  return Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
-}
-
 /** Go from step to step until one went well and leads nowhere else. */
 async function follow(first) {
   for (let steps = first; ; ) {
-    const { step, body } = await choose(steps);
-    const answer = await ask("POST", step.route, body);
-    const next = answer.out.next ?? [];
-    said.textContent = answer.ok ? "" : sentence(answer);
-    if (answer.ok && next.length === 0) return;
-    steps = answer.ok ? next : [step, ...next, ...first.filter((other) => other !== step)];
+    const { step, values } = await choose(steps);
+    try {
+      const { next = [] } = (await login.follow(step, values)) ?? {};
+      said.textContent = "";
+      if (next.length === 0) return;
+      steps = next;
+    } catch (error) {
+      said.textContent = sentence(error);
+      steps = [step, ...(error.next ?? []), ...first.filter((other) => other !== step)];
+    }
   }
 }
 
 /** Send what needs a session. A refusal that names a step leads there, and then it is sent again. */
 async function act(method, route) {
   for (;;) {
-    const answer = await ask(method, route);
-    if (answer.ok || answer.status !== 401) return answer;
-    said.textContent = sentence(answer);
-    await follow(answer.out.next?.length ? answer.out.next : [LOGIN]);
+    const answer = await login.fetch(login.at + route, { method });
+    if (answer.ok) return answer;
+    const refusal = await Refusal.of(answer);
+    if (answer.status !== 401) throw refusal;
+    said.textContent = sentence(refusal);
+    await follow(refusal.next.length ? refusal.next : [LOGIN]);
   }
 }
 
 /** Show who is in and on which devices, and do what is clicked. */
 async function inside({ user }) {
-  const { out } = await act("GET", "/auth/sessions");
+  const { sessions } = await (await act("GET", "sessions")).json();
+  let stop;
   const clicked = await new Promise((resolve) => {
-    const devices = (out.sessions ?? []).map(({ id, device, current }) =>
+    const devices = sessions.map(({ id, device, current }) =>
       make("li", {}, `${device}${current ? " (this one) " : " "}`,
-        ...(current ? [] : [make("button", { onclick: () => resolve(["DELETE", `/auth/sessions/${id}`]) }, "End")])),
+        ...(current ? [] : [make("button", { onclick: () => resolve(() => act("DELETE", `sessions/${id}`)) }, "End")])),
     );
+    stop = login.onSignedOut(() => resolve(() => {})); // in another tab, perhaps
     shown.replaceChildren(
       make("p", { id: "who" }, user.email),
       make("ul", {}, ...devices),
-      make("button", { onclick: () => resolve(["POST", "/auth/logout"]) }, "Sign out"),
+      make("button", { onclick: () => resolve(() => login.signOut()) }, "Sign out"),
     );
   });
-  const answer = await act(...clicked);
-  said.textContent = answer.ok ? "" : sentence(answer);
+  stop();
+  await clicked();
 }
 
 for (;;) {
-  const answer = await ask("GET", "/auth/session");
-  if (answer.ok) {
-    await inside(answer.out);
-  } else {
-    if (answer.status !== 401) said.textContent = sentence(answer);
+  try {
+    await inside(await login.session());
+    said.textContent = "";
+  } catch (error) {
+    if (!error.isOver) said.textContent = sentence(error);
     await follow([LOGIN, REGISTER]);
   }
 }

@@ -261,7 +261,7 @@ def refused(error: OstiaryError, environ: Environ) -> Response:
 def respond(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Begin a response, and return its body."""
     sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-    if response.status != 204:
+    if response.status not in (204, 304):  # they have no body, and 304 would speak of another one's length
         sent.append(("content-length", str(len(response.body))))
     start_response(f"{response.status} {HTTPStatus(response.status).phrase}", sent)
     return () if environ["REQUEST_METHOD"] == "HEAD" else (response.body,)

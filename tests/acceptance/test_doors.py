@@ -333,3 +333,14 @@ def test_a_socket_is_guarded(service: Service) -> None:
 
     assert set(refused) <= {400, 401, 403}
     assert len(refused) == 4
+
+
+def test_the_module_for_pages(service: Service) -> None:
+    """Each door serves the module that a page imports, and sends it once."""
+    with service.browser() as client:
+        got = client.get("/auth/static/ostiary.js")
+        again = client.get("/auth/static/ostiary.js", headers={"if-none-match": got.headers["etag"]})
+
+    assert got.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert got.text.startswith("// Signs a person in from a page")
+    assert (again.status_code, again.content) == (304, b"")

@@ -1,8 +1,12 @@
-"""One Chromium, the windows of several people in it, and what they do."""
+"""One Chromium, the windows of several people in it, what they do, and what they do it on."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -63,3 +67,31 @@ def faults_of(page: Page) -> dict[str, str]:
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         wrong[f"{page.url} scrolls"] = "sideways"
     return wrong
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Gives out the files of a folder, and says nothing of it."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that it overrides
+        """Say nothing."""
+
+
+@contextmanager
+def answering(answers: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> Generator[str]:
+    """Answer on an origin of its own, and return that."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), answers)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def serving(folder: Path, port: int) -> Generator[str]:
+    """Serve a folder on an origin of its own, and return that."""
+    with answering(partial(Files, directory=str(folder)), port) as origin:
+        yield origin

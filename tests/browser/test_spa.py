@@ -1,44 +1,22 @@
 """`examples/spa/`: an application on another origin of the same site, in a real browser."""
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.browsing import PASSWORD, WAIT, chromium, window
+from tests.browser.browsing import PASSWORD, WAIT, chromium, serving, window
 from tests.server.running import Service, free_port
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 SPA = Path(__file__).parents[2] / "examples" / "spa"
 NUMBERS = count()
-
-
-class Files(SimpleHTTPRequestHandler):
-    """Gives out the files of a folder, and says nothing of it."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that it overrides
-        """Say nothing."""
-
-
-@contextmanager
-def serving(folder: Path, port: int) -> Generator[str]:
-    """Serve a folder on an origin of its own, and return that."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(Files, directory=str(folder)))
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+SENT = """(to) => fetch(to, {
+  method: "POST", credentials: "include", headers: { "content-type": "application/json" }, body: "{}"
+}).then(() => "read", String)"""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +30,7 @@ def files(ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> P
     """The application, told where the service is."""
     folder = tmp_path_factory.mktemp("spa")
     for file in SPA.iterdir():
-        text = file.read_text().replace('content="http://localhost:8000"', f'content="http://127.0.0.1:{ports[0]}"')
+        text = file.read_text().replace('from "http://localhost:8000/', f'from "http://127.0.0.1:{ports[0]}/')
         (folder / file.name).write_text(text)
     return folder
 
@@ -132,7 +110,9 @@ def test_two_windows(application: str, browser: Browser, email: str) -> None:
         expect(second.get_by_role("form", name="Sign in")).to_be_visible(timeout=WAIT)
 
 
-def test_an_origin_that_is_not_listed(application: str, browser: Browser, files: Path, email: str) -> None:
+def test_an_origin_that_is_not_listed(
+    application: str, browser: Browser, files: Path, ports: tuple[int, int], email: str
+) -> None:
     """The same application on an origin that the service was not told of can neither read nor do anything.
 
     Not even in the browser of somebody who is in.
@@ -145,8 +125,24 @@ def test_an_origin_that_is_not_listed(application: str, browser: Browser, files:
         page.goto(elsewhere)
         expect(page.get_by_role("status")).to_contain_text("cannot be reached from here", timeout=WAIT)
         with page.expect_event("requestfailed") as refused:
-            send(page, "Sign in", **{"E-mail_address": email, "Password": PASSWORD})
+            said = page.evaluate(SENT, f"http://127.0.0.1:{ports[0]}/auth/login")
         page.goto(application)
 
         assert refused.value.url.endswith("/auth/login")
+        assert said == "TypeError: Failed to fetch"
         expect(page.locator("li")).to_have_count(1, timeout=WAIT)
+
+
+def test_two_tabs(application: str, browser: Browser, email: str) -> None:
+    """Who signs out in one tab is shown the way in by the other, without a click."""
+    with window(browser, application) as page:
+        page.goto("/")
+        send(page, "Make an account", **{"E-mail_address": email, "Password": PASSWORD})
+        expect(page.locator("#who")).to_have_text(email, timeout=WAIT)
+        other = page.context.new_page()
+        other.goto("/")
+        expect(other.locator("#who")).to_have_text(email, timeout=WAIT)
+        page.get_by_role("button", name="Sign out").click()
+
+        for tab in (page, other):
+            expect(tab.get_by_role("form", name="Sign in")).to_be_visible(timeout=WAIT)

@@ -36,7 +36,7 @@ async def respond(response: Response, scope: Scope, send: Send) -> None:
             return
         prefix = "websocket.http.response"
     headers = list(response.headers)
-    if response.status != 204:
+    if response.status not in (204, 304):  # they have no body, and 304 would speak of another one's length
         headers.append((b"content-length", str(len(response.body)).encode()))
     body = b"" if scope.get("method") == "HEAD" else response.body
     with suppress(OSError):  # the client has gone

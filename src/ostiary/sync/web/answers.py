@@ -8,7 +8,7 @@ from ostiary.core.session import Carrier
 from ostiary.core.ticket import Link
 from ostiary.errors import Unavailable
 from ostiary.sync.web.call import Call
-from ostiary.web import device, problem, steps
+from ostiary.web import browser, device, problem, steps
 from ostiary.web.bodies import (
     AcceptInvitationIn,
     AccountIn,
@@ -246,6 +246,24 @@ def rename_session(call: Call) -> Answer:
 
 def _forget(call: Call) -> tuple[Header, ...]:
     return (clear_cookie(call.auth.site),) if call.who.carrier is Carrier.COOKIE else ()
+
+
+def browser_module(call: Call) -> Answer:
+    """The JavaScript module with which a page signs people in, and sends requests of theirs."""
+    return _file(call, browser.MODULE)
+
+
+def browser_types(call: Call) -> Answer:
+    """The types of that module, for TypeScript."""
+    return _file(call, browser.TYPES)
+
+
+def _file(call: Call, name: str) -> Answer:
+    file = browser.read(name)
+    tag = ((b"etag", file.tag.encode()),)
+    if file.is_held(call.request.header(b"if-none-match")):
+        return Answer(headers=tag, status=304)
+    return Answer(file.body, tag)
 
 
 def feed_snapshot(call: Call) -> Answer:

@@ -75,6 +75,9 @@ class Route:
     part: Part = Part.AUTH
 
 
+_KEPT = "public, max-age=3600"
+"""By a browser, for an hour; then it asks whether the file has changed."""
+
 TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
@@ -290,6 +293,20 @@ TABLE: tuple[Route, ...] = (
         needs=Needs.SESSION,
         takes=RenameIn,
         gives=(SessionOut,),
+    ),
+    Route(
+        method="GET",
+        path="/auth/static/ostiary.js",
+        does=answers.browser_module,
+        media="text/javascript; charset=utf-8",
+        cache=_KEPT,
+    ),
+    Route(
+        method="GET",
+        path="/auth/static/ostiary.d.ts",
+        does=answers.browser_types,
+        media="text/plain; charset=utf-8",
+        cache=_KEPT,
     ),
     Route(
         method="GET",

@@ -96,7 +96,7 @@ class Look:
     def _files(self) -> list[tuple[str, str, File]]:
         static = files("ostiary.web.pages") / "static"
         style = (static / "ostiary.css").read_bytes() + _accent(self.accent)
-        found = [("ostiary.css", ".css", style), ("ostiary.js", ".js", (static / "ostiary.js").read_bytes())]
+        found = [("ostiary.css", ".css", style), ("pages.js", ".js", (static / "pages.js").read_bytes())]
         mark = (static / "door.svg").read_bytes() if self.logo is None else self.logo.read_bytes()
         if len(mark) > _LARGEST_LOGO:
             raise Misconfigured(f"the logo {self.logo} must have at most {_LARGEST_LOGO} bytes")
