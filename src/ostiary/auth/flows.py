@@ -34,7 +34,7 @@ from ostiary.core.policy import Policy, Registration
 from ostiary.core.throttle import FORGOT_ACCOUNT, FORGOT_ADDRESS, REGISTER_ADDRESS, VERIFY_ACCOUNT
 from ostiary.core.ticket import Link, Newcomer, Ticket
 from ostiary.core.user import Account, Identifier
-from ostiary.errors import Invalid, Refused, Taken
+from ostiary.errors import Invalid, OstiaryError, Refused, Taken
 from ostiary.ports import Clock, Entropy, PasswordMethod, Store
 
 
@@ -74,13 +74,19 @@ class Flows:
         """
         if self.policy.registration is Registration.CLOSED:
             raise Refused(Reason.REGISTRATION_CLOSED)
-        if self.policy.registration is Registration.OPEN:
-            return await self.accounts.register(
-                email=email, password=password, name=name, language=language, ip=ip, also=self.asking.welcome
-            )
         address, name = _address(email), clean_name(name)
-        await self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip), VERIFY_ACCOUNT: address})
-        newcomer = Newcomer(name=name, language=language, secret=await self._hashed(password, name, address))
+        # Counted also where the account is made at once: it can be deleted, and made again with another letter.
+        taken = await self.throttles.take({VERIFY_ACCOUNT: address}) if self.has_mail else ()
+        try:
+            if self.policy.registration is Registration.OPEN:
+                return await self.accounts.register(
+                    email=email, password=password, name=name, language=language, ip=ip, also=self.asking.welcome
+                )
+            await self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip)})
+            newcomer = Newcomer(name=name, language=language, secret=await self._hashed(password, name, address))
+        except OstiaryError:
+            await self.throttles.undo(taken)  # no letter was written
+            raise
         ticket = Ticket(flow=Flow.REGISTER, address=address, typed=email.strip(), newcomer=newcomer)
         await self.asking.ask(ticket, language=language, ip=ip)
         return None
@@ -219,7 +225,7 @@ class Flows:
         """
         self.asking.need_mail()
         address = _address(new)
-        await self.throttles.take({VERIFY_ACCOUNT: address})
+        await self.throttles.take({FORGOT_ADDRESS: neighbourhood(ip), VERIFY_ACCOUNT: address})
         async with self.store.read() as tx:  # not in the write below: who holds two users could wait in a circle
             found = await standing(tx, address)
         async with self.works.begin() as work:

@@ -29,6 +29,8 @@ def email(typed: str) -> str | None:
         return None
     if local.startswith(".") or local.endswith(".") or not local.isprintable():
         return None
+    if "=?" in local:
+        return None  # an encoded word (RFC 2047): a mail program reads it as other characters, and line ends among them
     canonical = f"{local}@{host}"
     return canonical if len(canonical) <= 254 else None
 

@@ -18,7 +18,7 @@ from ostiary.core.policy import Policy, Registration
 from ostiary.core.throttle import FORGOT_ACCOUNT, FORGOT_ADDRESS, REGISTER_ADDRESS, VERIFY_ACCOUNT
 from ostiary.core.ticket import Link, Newcomer, Ticket
 from ostiary.core.user import Account, Identifier
-from ostiary.errors import Invalid, Refused, Taken
+from ostiary.errors import Invalid, OstiaryError, Refused, Taken
 from ostiary.ports import Clock, Entropy
 from ostiary.sync.auth.accounts import Accounts, expect_fresh, put_credential
 from ostiary.sync.auth.asking import Asking
@@ -66,13 +66,19 @@ class Flows:
         """
         if self.policy.registration is Registration.CLOSED:
             raise Refused(Reason.REGISTRATION_CLOSED)
-        if self.policy.registration is Registration.OPEN:
-            return self.accounts.register(
-                email=email, password=password, name=name, language=language, ip=ip, also=self.asking.welcome
-            )
         address, name = _address(email), clean_name(name)
-        self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip), VERIFY_ACCOUNT: address})
-        newcomer = Newcomer(name=name, language=language, secret=self._hashed(password, name, address))
+        # Counted also where the account is made at once: it can be deleted, and made again with another letter.
+        taken = self.throttles.take({VERIFY_ACCOUNT: address}) if self.has_mail else ()
+        try:
+            if self.policy.registration is Registration.OPEN:
+                return self.accounts.register(
+                    email=email, password=password, name=name, language=language, ip=ip, also=self.asking.welcome
+                )
+            self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip)})
+            newcomer = Newcomer(name=name, language=language, secret=self._hashed(password, name, address))
+        except OstiaryError:
+            self.throttles.undo(taken)  # no letter was written
+            raise
         ticket = Ticket(flow=Flow.REGISTER, address=address, typed=email.strip(), newcomer=newcomer)
         self.asking.ask(ticket, language=language, ip=ip)
         return None
@@ -209,7 +215,7 @@ class Flows:
         """
         self.asking.need_mail()
         address = _address(new)
-        self.throttles.take({VERIFY_ACCOUNT: address})
+        self.throttles.take({FORGOT_ADDRESS: neighbourhood(ip), VERIFY_ACCOUNT: address})
         with self.store.read() as tx:  # not in the write below: who holds two users could wait in a circle
             found = standing(tx, address)
         with self.works.begin() as work:
