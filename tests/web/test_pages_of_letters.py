@@ -275,7 +275,7 @@ async def test_without_mail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_shown", [False, True])
 async def test_a_browser_that_says_nothing(browser: Browser, *, is_shown: bool) -> None:
-    """Where a browser does not say where a form stood, its session counts only with the token that stood in the form."""
+    """Where a browser does not say where a form stood, its session counts only with the form's token."""
     await browser.house.user()
     await browser.sign_in()
     await browser.house.auth.flows.send_verification(ADA)
