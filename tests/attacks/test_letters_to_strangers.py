@@ -20,7 +20,7 @@ from ostiary.core.identifier import email
 from ostiary.core.letter import About
 from ostiary.core.policy import CHEAPEST, Registration
 from ostiary.core.session import Carrier
-from ostiary.core.throttle import FORGOT_ADDRESS
+from ostiary.core.throttle import FORGOT_ADDRESS, VERIFY_ACCOUNT
 from ostiary.errors import Undeliverable
 from ostiary.mail.words import as_address
 from ostiary.stores.memory import MemoryStore
@@ -55,6 +55,20 @@ async def test_registered_again_and_again(street: Street) -> None:
 
     assert house.clock.now() - start <= DAY
     assert 1 <= sum(letter.to == VICTIM for letter in house.mail.letters) < 20
+
+
+@pytest.mark.parametrize("street", [Registration.OPEN], indirect=True)
+async def test_nobody_is_kept_from_registering(street: Street) -> None:
+    """However many letters Eve has asked for, Ada's account is made at once; a letter of her own she asks for later."""
+    asked = [
+        await street.send("POST", "/auth/email/send", json={"email": VICTIM}) for _ in range(VERIFY_ACCOUNT.free + 1)
+    ]
+    registered = await street.send("POST", "/auth/register", json={"email": VICTIM, "password": PASSWORD})
+    await sent_all(street.house)
+
+    assert [answer.status_code for answer in asked] == [202] * VERIFY_ACCOUNT.free + [429]
+    assert registered.status_code == 201
+    assert street.house.mail.letters == []
 
 
 @pytest.mark.parametrize("street", [Registration.OPEN], indirect=True)
