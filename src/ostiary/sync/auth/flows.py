@@ -251,7 +251,8 @@ class Flows:
 
         Who makes an account may delete it and begin again, so these letters are counted with all others.
         """
-        taken, also = (), None
+        taken: tuple[str, ...] = ()
+        also = None
         if self.has_mail:
             with suppress(Throttled):
                 taken, also = self.throttles.take({VERIFY_ACCOUNT: _address(email)}), self.asking.welcome
