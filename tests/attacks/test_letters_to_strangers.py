@@ -99,6 +99,12 @@ async def test_passwords_that_will_not_do(street: Street) -> None:
     assert answer.status_code in (201, 202)
 
 
+@pytest.mark.parametrize("typed", ["eve%evil.example@example.com", "evil.example!eve@example.com"])
+def test_a_way_to_another_host(typed: str) -> None:
+    """A letter goes where its address says: one that a mail server may send on to another host is no address."""
+    assert email(typed) is None
+
+
 ODD = st.text(st.sampled_from("=?_ae48.@+%!'-*"), min_size=1, max_size=30)
 
 

@@ -8,7 +8,8 @@ import re
 import unicodedata
 
 _LONGEST = 320
-_LOCAL = re.compile(r"[^\s@\"(),:;<>\[\\\]]+")
+_LOCAL = re.compile(r"[^\s@\"(),:;<>\[\\\]%!]+")
+"""No quotes, and no way to another host, as some mail servers read `eve%evil.example` and `evil.example!eve`."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
