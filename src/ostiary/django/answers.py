@@ -6,6 +6,7 @@
 | anybody else              | a problem (RFC 9457)             | a problem              | a problem     |
 """
 
+from collections.abc import Iterable
 from typing import cast
 
 from django.contrib.auth.views import redirect_to_login
@@ -34,10 +35,10 @@ def answer(response: Response, request: HttpRequest) -> HttpResponse:
     return made
 
 
-def with_cookie(response: HttpResponse, cookie: Header | None) -> HttpResponse:
+def with_cookies(response: HttpResponse, cookies: Iterable[Header]) -> HttpResponse:
     """Give a browser its session, or take it away, with an answer of the project's."""
-    if cookie is not None:
-        response.cookies.load(cookie[1].decode("ascii"))
+    for _, cookie in cookies:
+        response.cookies.load(cookie.decode("ascii"))
     return response
 
 

@@ -4,8 +4,10 @@ from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 
 from ostiary.django.apps import given
+from ostiary.django.asked import asked
 from ostiary.django.users import User, user_with
 from ostiary.errors import Refused
+from ostiary.web.cookies import device_token
 
 
 class Backend(BaseBackend):  # type: ignore[misc]
@@ -19,7 +21,8 @@ class Backend(BaseBackend):  # type: ignore[misc]
             return None
         auth = given().auth
         try:
-            proof = auth.prove(username, password, ip=request.META.get("REMOTE_ADDR", ""))
+            here = asked(request, auth.site)
+            proof = auth.prove(username, password, ip=here.client, device_token=device_token(auth.site, here))
         except Refused:
             return None
         account = auth.accounts.get(proof.user_id)

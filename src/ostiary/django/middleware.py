@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from ostiary.core.access import Principal
 from ostiary.core.session import Carrier
-from ostiary.django.answers import refusal, with_cookie
+from ostiary.django.answers import refusal, with_cookies
 from ostiary.django.apps import given
 from ostiary.django.users import User, user_of
 from ostiary.errors import Barred, Misconfigured, OstiaryError
@@ -113,7 +113,7 @@ async def _user_in_thread(principal: Principal | None) -> User:
 
 
 def _sent(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    return with_cookie(response, getattr(request, "ostiary_cookie", None))
+    return with_cookies(response, getattr(request, "ostiary_cookies", ()))
 
 
 def _routes(resolver: Any, before: str = "/", names: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - Django has no types

@@ -5,9 +5,10 @@ from django.http import HttpRequest
 
 from ostiary.core.session import Carrier
 from ostiary.django.apps import given
+from ostiary.django.asked import asked
 from ostiary.django.users import User
 from ostiary.web import device
-from ostiary.web.cookies import clear_cookie, set_cookie
+from ostiary.web.cookies import clear_cookie, device_token, held_by_cookie
 
 
 def connect() -> None:
@@ -20,9 +21,11 @@ def _begin(*, request: HttpRequest, user: User, **_: object) -> None:
     proof = user.__dict__.pop("ostiary_proof", None)
     if proof is not None:
         auth = given().auth
-        told = device.describe(request.META.get("HTTP_USER_AGENT", ""), client=request.META.get("REMOTE_ADDR", ""))
-        issued = auth.login(proof, carrier=Carrier.COOKIE, device=told)
-        request.ostiary_cookie = set_cookie(auth.site, issued.session_token)
+        here = asked(request, auth.site)
+        told = device.describe(here.header(b"user-agent") or "", client=here.client)
+        known = device_token(auth.site, here)
+        issued = auth.login(proof, carrier=Carrier.COOKIE, device=told, device_token=known)
+        request.ostiary_cookies = held_by_cookie(auth.site, issued)
 
 
 def _end(*, request: HttpRequest, **_: object) -> None:
@@ -30,4 +33,4 @@ def _end(*, request: HttpRequest, **_: object) -> None:
     if principal is not None:
         auth = given().auth
         auth.logout(principal)
-        request.ostiary_cookie = clear_cookie(auth.site)
+        request.ostiary_cookies = (clear_cookie(auth.site),)
