@@ -13,6 +13,7 @@ import pytest
 from ostiary.core.events import Kind
 from ostiary.core.letter import About, Letter
 from ostiary.core.session import Carrier
+from ostiary.core.throttle import CODE_ADDRESS
 from ostiary.web.endpoints import TABLE, Route
 from tests.attacks.visits import BROWSER, NEW_PASSWORD, Street, code, well_formed
 from tests.auth.mailing import letter, sent_all, token_of
@@ -140,6 +141,33 @@ async def test_guessed_at_once(street: Street) -> None:
     await asyncio.gather(*(redeem(street, path, email=ADA, code=guess) for guess in guesses))
 
     assert 1 <= street.house.recorder.kinds().count(Kind.CODE_FAILED) <= 5
+
+
+async def test_guessed_at_many(street: Street) -> None:
+    """Who guesses one code each of many accounts, is slowed; a link from there is still good."""
+    said = await ask(street, About.RESET_PASSWORD)
+    path = REDEEMING[About.RESET_PASSWORD]
+    guesses = [f"somebody{number}@example.com" for number in range(CODE_ADDRESS.free + 1)]
+
+    answers = [(await redeem(street, path, email=guess, code="000000"))[0] for guess in guesses]
+    same_subscriber = await redeem(street, path, email=ADA, code=said.values["code"])
+
+    assert answers == [422] * CODE_ADDRESS.free + [429]
+    assert same_subscriber == (429, "too_many_requests")
+    assert await redeem(street, path, token=token_of(said)) == (204, "")
+
+
+async def test_codes_that_are_right(street: Street) -> None:
+    """However many people of one network type the codes in their letters, none waits: a right code is no guess."""
+    people = [f"somebody{number}@example.com" for number in range(CODE_ADDRESS.free + 2)]
+    for email in people:
+        await street.house.user(email)
+        await street.house.auth.flows.forgot(email, ip="")
+
+    path = REDEEMING[About.RESET_PASSWORD]
+    for email in people:
+        said = await letter(street.house, About.RESET_PASSWORD, email)
+        assert await redeem(street, path, email=email, code=said.values["code"]) == (204, "")
 
 
 LIES = {

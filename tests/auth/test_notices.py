@@ -43,11 +43,13 @@ class Told:
         await self.letters()
         return user.id
 
-    async def login(self, device: Device) -> None:
-        """Log in from a device, and out again."""
+    async def login(self, device: Device, token: str = "") -> str:
+        """Log in from a device, and out again. Returns by what it is known from now on."""
         auth = self.house.auth
-        issued = await auth.login(await auth.prove(ADA, PASSWORD), carrier=Carrier.COOKIE, device=device)
+        proof = await auth.prove(ADA, PASSWORD)
+        issued = await auth.login(proof, carrier=Carrier.COOKIE, device=device, device_token=token)
         await auth.revoke(issued.session.id, actor="ada")
+        return issued.device_token
 
     async def letters(self) -> list[Letter]:
         """Send what there is to send, and return it."""
@@ -84,11 +86,44 @@ async def test_a_new_device(told: Told) -> None:
 async def test_a_known_device(told: Told, device: Device) -> None:
     """A device that was used before is no news, though its program is newer, its name another, or it was logged out."""
     await told.user()
+    token = await told.login(FIREFOX)
+    told.house.clock.advance(AFTER)
+    await told.login(device, token)
+
+    assert await told.letters() == []
+
+
+@pytest.mark.parametrize("device", [FIREFOX, RENAMED_FIREFOX], ids=["same", "renamed"])
+async def test_a_device_that_forgot(told: Told, device: Device) -> None:
+    """A device that has lost its cookies is no news where it was used before, if it calls itself as it did."""
+    await told.user()
     await told.login(FIREFOX)
     told.house.clock.advance(AFTER)
     await told.login(device)
 
     assert await told.letters() == []
+
+
+async def test_a_stranger_with_the_same_browser(told: Told) -> None:
+    """A stranger's browser calls itself as the user's does, or as they like: elsewhere, and not known, it is news."""
+    await told.user()
+    await told.login(FIREFOX)
+    told.house.clock.advance(AFTER)
+    await told.login(replace(FIREFOX, ip="203.0.113.66"))
+
+    assert [letter.values["ip"] for letter in await told.letters()] == ["203.0.113.66"]
+
+
+async def test_a_strangers_token(told: Told) -> None:
+    """What makes a device known to one account makes it known to no other."""
+    await told.user()
+    auth = told.house.auth
+    await told.house.user("eve@example.com")
+    eves = await auth.login(await auth.prove("eve@example.com", PASSWORD), carrier=Carrier.COOKIE, device=PHONE)
+    told.house.clock.advance(AFTER)
+    await told.login(PHONE, eves.device_token)
+
+    assert [letter.about for letter in await told.letters()] == [About.NEW_DEVICE]
 
 
 async def test_the_first_of_all(told: Told) -> None:

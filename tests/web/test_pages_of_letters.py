@@ -271,3 +271,37 @@ async def test_without_mail(tmp_path: Path) -> None:
     assert "/auth/forgot" not in door.text
     assert page.status_code == 403
     assert "sends no mail" in page.text
+
+
+@pytest.mark.parametrize("is_shown", [False, True])
+async def test_a_browser_that_says_nothing(browser: Browser, *, is_shown: bool) -> None:
+    """Where a browser does not say where a form stood, its session counts only with the form's token."""
+    await browser.house.user()
+    await browser.sign_in()
+    await browser.house.auth.flows.send_verification(ADA)
+    page = await browser.open(await letter(browser.house, About.VERIFY_EMAIL))
+    for header in BROWSER:
+        del browser.client.headers[header]
+
+    answer = await browser.send(page, **({} if is_shown else {"csrf": ""}))
+
+    assert (answer.status_code, await browser.is_proved()) == ((303, True) if is_shown else (403, False))
+
+
+async def test_signed_in_as_somebody_else(browser: Browser) -> None:
+    """Who opens the letter of one account and is signed in to another is asked for the password of the one."""
+    await browser.house.user()
+    await browser.house.user("bob@example.com")
+    await browser.client.post("/auth/sign-in", data={"email": "bob@example.com", "password": PASSWORD})
+    await browser.house.auth.flows.send_verification(ADA)
+    page = await browser.open(await letter(browser.house, About.VERIFY_EMAIL))
+
+    asked = await browser.send(page)
+    wrong = await browser.send(asked, password="not this lantern")
+    done = await browser.send(wrong, password=PASSWORD)
+
+    assert ['name="password"' in shown.text for shown in (page, asked, wrong)] == [False, True, True]
+    assert [asked.status_code, wrong.status_code, done.status_code] == [403, 401, 303]
+    assert await browser.is_proved()
+    who = await browser.client.get("/auth/session")
+    assert who.json()["user"]["email"] == ADA

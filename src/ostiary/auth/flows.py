@@ -12,6 +12,7 @@ Whoever asks learns nothing of who has an account: a letter says it to who may k
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ostiary.auth.accounts import Accounts, clean_name, clean_roles, expect_fresh, put_credential, words_of
@@ -34,7 +35,7 @@ from ostiary.core.policy import Policy, Registration
 from ostiary.core.throttle import FORGOT_ACCOUNT, FORGOT_ADDRESS, REGISTER_ADDRESS, VERIFY_ACCOUNT
 from ostiary.core.ticket import Link, Newcomer, Ticket
 from ostiary.core.user import Account, Identifier
-from ostiary.errors import Invalid, Refused, Taken
+from ostiary.errors import Invalid, OstiaryError, Refused, Taken, Throttled
 from ostiary.ports import Clock, Entropy, PasswordMethod, Store
 
 
@@ -74,13 +75,12 @@ class Flows:
         """
         if self.policy.registration is Registration.CLOSED:
             raise Refused(Reason.REGISTRATION_CLOSED)
-        if self.policy.registration is Registration.OPEN:
-            return await self.accounts.register(
-                email=email, password=password, name=name, language=language, ip=ip, also=self.asking.welcome
-            )
         address, name = _address(email), clean_name(name)
-        await self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip), VERIFY_ACCOUNT: address})
+        if self.policy.registration is Registration.OPEN:
+            return await self._register(email=email, password=password, name=name, language=language, ip=ip)
+        await self.throttles.take({REGISTER_ADDRESS: neighbourhood(ip)})
         newcomer = Newcomer(name=name, language=language, secret=await self._hashed(password, name, address))
+        await self.throttles.take({VERIFY_ACCOUNT: address})  # now, for a password that will not do has no letter sent
         ticket = Ticket(flow=Flow.REGISTER, address=address, typed=email.strip(), newcomer=newcomer)
         await self.asking.ask(ticket, language=language, ip=ip)
         return None
@@ -219,7 +219,7 @@ class Flows:
         """
         self.asking.need_mail()
         address = _address(new)
-        await self.throttles.take({VERIFY_ACCOUNT: address})
+        await self.throttles.take({FORGOT_ADDRESS: neighbourhood(ip), VERIFY_ACCOUNT: address})
         async with self.store.read() as tx:  # not in the write below: who holds two users could wait in a circle
             found = await standing(tx, address)
         async with self.works.begin() as work:
@@ -255,6 +255,24 @@ class Flows:
             await work.notify(Account(user=user, identifiers=(old,)), About.EMAIL_CHANGED)
             await self.throttles.give_back(work.tx, taken)
         return Account(user=user, identifiers=(new,))
+
+    async def _register(self, *, email: str, password: str, name: str, language: str, ip: str) -> Account:
+        """Make an account at once. If its letter would be one too many to this address, it can be asked for later.
+
+        Who makes an account may delete it and begin again, so these letters are counted with all others.
+        """
+        taken: tuple[str, ...] = ()
+        also = None
+        if self.has_mail:
+            with suppress(Throttled):
+                taken, also = await self.throttles.take({VERIFY_ACCOUNT: _address(email)}), self.asking.welcome
+        try:
+            return await self.accounts.register(
+                email=email, password=password, name=name, language=language, ip=ip, also=also
+            )
+        except OstiaryError:
+            await self.throttles.undo(taken)  # no letter was written
+            raise
 
     async def _hashed(self, password: str, name: str, address: str) -> str:
         """Return the hash of a newcomer's password, which must be as good as anybody's."""

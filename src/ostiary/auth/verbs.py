@@ -489,7 +489,7 @@ class Auth:
                 session = minting(session, now=now, policy=self.policy)
             others = await work.tx.sessions.of(session.user_id)
             await work.end_each(others[: -self.policy.most_sessions + 1 or None], actor=session.user_id)
-            if work.seal is not None and await self._is_new(work, account, device, others):
+            if work.seal is not None and await self._is_new(work, account, device, device_token, others):
                 await work.notify(account, About.NEW_DEVICE, device=device.name, ip=device.ip)
             await work.tx.sessions.add(session)
             await self._throttles.give_back(work.tx, proof.taken)
@@ -663,10 +663,17 @@ class Auth:
             raise Refused(refused.reason)
         return await self._account(tx, proof.user_id)
 
-    @staticmethod
-    async def _is_new(work: Work, account: Account, device: Device, others: Sequence[Session]) -> bool:
-        """Tell whether a device is none that the user has used. The first one of a new account is no news."""
+    async def _is_new(
+        self, work: Work, account: Account, device: Device, device_token: str, others: Sequence[Session]
+    ) -> bool:
+        """Tell whether a device is none that the user has used. The first one of a new account is no news.
+
+        It is known by its token, which is no stranger's; without one, by what it says of itself from the same place.
+        """
         if not others and work.now - account.user.created_at < _REGISTERED_JUST_NOW:
+            return False
+        name = account.email.value if account.email is not None else ""
+        if read_device_token(device_token, account=name, keyring=self.keyring, now=work.now):
             return False
         return not await work.tx.sessions.known(account.user.id, device)
 

@@ -8,7 +8,8 @@ import re
 import unicodedata
 
 _LONGEST = 320
-_LOCAL = re.compile(r"[^\s@\"(),:;<>\[\\\]]+")
+_LOCAL = re.compile(r"[^\s@\"(),:;<>\[\\\]%!]+")
+"""No quotes, and no way to another host, as some mail servers read `eve%evil.example` and `evil.example!eve`."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -29,6 +30,8 @@ def email(typed: str) -> str | None:
         return None
     if local.startswith(".") or local.endswith(".") or not local.isprintable():
         return None
+    if "=?" in local:
+        return None  # an encoded word (RFC 2047): a mail program reads it as other characters, and line ends among them
     canonical = f"{local}@{host}"
     return canonical if len(canonical) <= 254 else None
 

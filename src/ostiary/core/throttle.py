@@ -104,13 +104,16 @@ PROOF_USER = Limit(name="proof-user", free=5)
 """Guesses by who holds a session already: step-up, change of password."""
 
 FORGOT_ADDRESS = Limit(name="forgot-address", free=20)
-"""Resets asked for from one network address, for any account."""
+"""Letters asked for from one network address, about any account."""
 
 FORGOT_ACCOUNT = Limit(name="forgot-account", free=3, first=timedelta(minutes=1), longest=timedelta(hours=3))
 """Letters about a forgotten password to one address, asked for by anybody: fewer than 20 a day."""
 
 VERIFY_ACCOUNT = Limit(name="verify-account", free=3, first=timedelta(minutes=1), longest=timedelta(hours=3))
 """Letters that prove an address, to one address: fewer than 20 a day."""
+
+CODE_ADDRESS = Limit(name="code-address", free=20)
+"""Guesses at codes from one network address, of any account."""
 
 CODE = Limit(name="code", free=2, most=5)
 """Tries at one code, counted by the letter that it stands in. After five it is worth nothing."""

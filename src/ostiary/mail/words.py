@@ -114,7 +114,7 @@ def as_address(to: str) -> Address:
     """
     user, _, domain = to.rpartition("@")
     try:
-        if not user or not domain or not to.isprintable() or " " in to:
+        if not user or not domain or not to.isprintable() or " " in to or "=?" in to:  # as in `core.identifier`
             raise ValueError  # noqa: TRY301 - told below, like what is wrong for the standard library
         return Address(username=user, domain=domain)
     except (ValueError, MessageError):

@@ -110,7 +110,10 @@ class Sessions(Protocol):
         ...
 
     def known(self, user_id: str, device: Device) -> bool:
-        """Tell whether a session of this user, dead or alive, is on such a device: of this name, or this user agent."""
+        """Tell whether a session of this user, dead or alive, began on such a device.
+
+        It has the same network address, and the same name or the same user agent. All of it is only what it says.
+        """
         ...
 
     def seen(self, moments: Mapping[str, datetime]) -> None:

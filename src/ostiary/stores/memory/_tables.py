@@ -130,7 +130,7 @@ class Sessions:
     async def known(self, user_id: str, device: Device) -> bool:
         def alike(session: Session) -> bool:
             same = device.name == session.device.name or device.user_agent == session.device.user_agent
-            return session.user_id == user_id and same
+            return session.user_id == user_id and session.device.ip == device.ip and same
 
         return bool(self._state.sessions.where(alike))
 

@@ -33,7 +33,8 @@ class Sessions:
         return await self._link.rows(_session, _OF, owner=user_id)
 
     async def known(self, user_id: str, device: Device) -> bool:
-        found = await self._link.row(_sid, _KNOWN, owner=user_id, name=device.name, agent=device.user_agent)
+        name, agent, ip = device.name, device.user_agent, device.ip
+        found = await self._link.row(_sid, _KNOWN, owner=user_id, name=name, agent=agent, device_ip=ip)
         return found is not None
 
     async def seen(self, moments: Mapping[str, datetime]) -> None:
@@ -80,6 +81,7 @@ _KNOWN = (
     select(sessions.c.id)
     .where(
         sessions.c.user_id == bindparam("owner"),
+        sessions.c.ip == bindparam("device_ip"),
         or_(sessions.c.device_name == bindparam("name"), sessions.c.user_agent == bindparam("agent")),
     )
     .limit(1)

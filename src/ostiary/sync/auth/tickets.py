@@ -9,7 +9,8 @@ from ostiary.core.base64url import encode_base64url
 from ostiary.core.decision import Reason
 from ostiary.core.events import Kind
 from ostiary.core.flow import Flow
-from ostiary.core.throttle import CODE, CODE_ACCOUNT
+from ostiary.core.network import neighbourhood
+from ostiary.core.throttle import CODE, CODE_ACCOUNT, CODE_ADDRESS
 from ostiary.core.ticket import (
     CHANCE_SIZE,
     SECRET_SIZE,
@@ -103,7 +104,8 @@ class Tickets:
             raise Refused(Reason.VOID)
 
     def _by_code(self, code: Code, *, flow: Flow, ip: str) -> Found:
-        taken = self._throttles.take({CODE_ACCOUNT: f"{flow.purpose} {code.address}"})
+        tries = {CODE_ACCOUNT: f"{flow.purpose} {code.address}", CODE_ADDRESS: neighbourhood(ip)}
+        taken = self._throttles.take(tries)
         for key in self._keys():
             slot = found_by_address(code.address, purpose=flow.purpose, key=key)
             with self._store.read() as tx:

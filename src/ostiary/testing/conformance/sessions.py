@@ -50,14 +50,16 @@ class SessionsSuite:
     @pytest.mark.parametrize(
         ("device", "expected"),
         [
-            (Device(name="phone", user_agent="another"), True),
-            (Device(name="another", user_agent="Mozilla/5.0"), True),
+            (Device(name="phone", user_agent="another", ip="192.0.2.1"), True),
+            (Device(name="another", user_agent="Mozilla/5.0", ip="192.0.2.1"), True),
             (Device(name="another", user_agent="another", ip="192.0.2.1"), False),
-            (Device(name="Phone", user_agent="mozilla/5.0"), False),
+            (Device(name="Phone", user_agent="mozilla/5.0", ip="192.0.2.1"), False),
+            (Device(name="phone", user_agent="Mozilla/5.0", ip="192.0.2.2"), False),
+            (Device(name="phone", user_agent="Mozilla/5.0"), False),
         ],
     )
     async def test_known_device(self, store: Store, device: Device, *, expected: bool) -> None:
-        """A device is known by its name or its user agent, of a session dead or alive, and by nothing else."""
+        """A device is known by its address and its name or user agent, of a session dead or alive, never by less."""
         held = Device(name="phone", user_agent="Mozilla/5.0", ip="192.0.2.1")
         await stored(store, given.session("dead", device=held, revoked_at=NOW, revoked_for=Reason.REVOKED))
 

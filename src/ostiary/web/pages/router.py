@@ -134,13 +134,10 @@ class Pages:
 
     async def _caller(self, page: Page, request: Request) -> Principal | None:
         """Say who is there. A form that would set a cookie must be meant also when nobody is."""
-        if not page.needs_session:
-            if not self._auth.guard.is_meant(request.headers, request.method, None):
-                raise Barred(Reason.CROSS_SITE)
-            method = "GET"  # whether this login was meant is decided: it needs no token of an old session
-        else:
-            method = request.method
-        answer = await self._auth.authenticate(request.headers, method)
+        if not page.needs_session and not self._auth.guard.is_meant(request.headers, request.method, None):
+            raise Barred(Reason.CROSS_SITE)
+        # Where only the token in the form can show that it was meant, a session without it is none: a login needs none.
+        answer = await self._auth.authenticate(request.headers, request.method)
         if isinstance(answer, Denied):
             if page.needs_session and problem.TABLE[answer.reason].status != 401:
                 raise Barred(answer.reason)

@@ -34,7 +34,8 @@ class Sessions:
         return self._link.rows(_session, _OF, owner=user_id)
 
     def known(self, user_id: str, device: Device) -> bool:
-        found = self._link.row(_sid, _KNOWN, owner=user_id, name=device.name, agent=device.user_agent)
+        name, agent, ip = device.name, device.user_agent, device.ip
+        found = self._link.row(_sid, _KNOWN, owner=user_id, name=name, agent=agent, device_ip=ip)
         return found is not None
 
     def seen(self, moments: Mapping[str, datetime]) -> None:
@@ -79,6 +80,7 @@ _KNOWN = (
     select(sessions.c.id)
     .where(
         sessions.c.user_id == bindparam("owner"),
+        sessions.c.ip == bindparam("device_ip"),
         or_(sessions.c.device_name == bindparam("name"), sessions.c.user_agent == bindparam("agent")),
     )
     .limit(1)
