@@ -23,6 +23,7 @@ _FOR_AUTH: Final = (
     "policy",
     "audience",
     "trusted_origins",
+    "trusted_proxies",
     "prefix",
     "roles",
     "migrate",

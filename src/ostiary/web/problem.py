@@ -223,7 +223,7 @@ class Problem(Exception):
         self.headers = headers
         self.id = id
 
-    def response(self, mount: Mount, language: Language = ENGLISH) -> Response:
+    def response(self, mount: Mount = Mount(), language: Language = ENGLISH) -> Response:  # noqa: B008 - frozen
         """Return the answer, in a language, of a service whose routes are there. Its body can be shown to anybody."""
         row = self.row
         body = msgspec.json.encode(
