@@ -39,6 +39,7 @@ def test_sigstop(pair: tuple[Service, Service], stopped_for: float) -> None:
         waiting = HTTPConnection("127.0.0.1", far.port, timeout=10)
         waiting.connect()
         os.kill(worker, signal.SIGSTOP)
+        out_at = time.monotonic()
         try:
             assert here.post("/auth/logout", headers=bearer(tokens)).status_code == 204
             out_at = time.monotonic()
