@@ -70,45 +70,25 @@ def test_what_it_says_at_the_start(service: Service) -> None:
 
 
 def test_the_link_that_makes_the_administrator(tmp_path: Path) -> None:
-    """A fresh service prints one link, whatever number of workers; it makes the administrator, and then none is made."""
+    """A fresh service prints one link, whatever its workers; that makes the administrator, and then none is made."""
     data = tmp_path / "data"
     with Service(data, workers=2) as fresh, fresh.client(headers={"sec-fetch-site": "same-origin"}) as client:
-        *_, said = read_until(fresh, "/auth/administrator?token=")
+        *_, said = fresh.read_until("/auth/administrator?token=")
         link = httpx.URL(said.strip())
         form = {"token": link.params["token"], "name": "Ada", "email": "ada@example.com", "password": PASSWORD}
         shown = client.get(link.raw_path.decode())
         entered = client.post(link.path, data=form)
         again = client.post(link.path, data={**form, "email": "eve@example.com"})
         roles = fresh.command("users", "roles", "ada@example.com")
-        rest = read_to_the_end(fresh)
+        rest = fresh.read_to_the_end()
     with Service(data) as later:
-        printed = [*read_until(later, "/auth/session"), *read_to_the_end(later)]
+        printed = [*later.read_until("/auth/session"), *later.read_to_the_end()]
 
     assert said.strip().startswith(f"http://localhost:{fresh.port}/")
     assert "administrator" not in rest
     assert [answer.status_code for answer in (shown, entered, again)] == [200, 303, 404]
     assert roles["roles"] == ["admin"]
     assert "administrator" not in "".join(printed)
-
-
-def read_until(service: Service, words: str) -> list[str]:
-    """Read what a service prints, up to the first line with these words."""
-    assert service.process is not None
-    assert service.process.stdout is not None
-    said: list[str] = []
-    while not said or words not in said[-1]:
-        line = service.process.stdout.readline()
-        assert line, said
-        said.append(line)
-    return said
-
-
-def read_to_the_end(service: Service) -> str:
-    """Stop a service, and read whatever else it prints."""
-    service.stop()
-    assert service.process is not None
-    assert service.process.stdout is not None
-    return service.process.stdout.read()
 
 
 def test_a_user_disabled_beside_it(service: Service) -> None:
