@@ -46,6 +46,8 @@ V = TypeVar("V")
 
 _CSRF_HEADER = CSRF_HEADER.lower().encode()
 _CROSS_SITE_HEADERS = frozenset({b"sec-fetch-site", b"origin", _CSRF_HEADER})
+HEADERS_READ = (b"authorization", b"cookie", *sorted(_CROSS_SITE_HEADERS))
+"""All that a check looks at. Who would have to turn each header into bytes need turn no others."""
 _FOREVER = float("inf")
 _BEARER = Carrier.BEARER
 

@@ -14,13 +14,14 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 from weakref import WeakMethod
 
 from ostiary import languages
-from ostiary.check import Unsure
-from ostiary.core.access import Requirement
+from ostiary.check import HEADERS_READ, Unsure
+from ostiary.core.access import Principal, Requirement
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.mount import PREFIX, Mount
 from ostiary.errors import Barred, Misconfigured, OstiaryError
@@ -43,6 +44,7 @@ __all__ = [
     "Requires",
     "StartResponse",
     "current",
+    "headers",
     "install",
     "language",
     "optional",
@@ -54,6 +56,8 @@ __all__ = [
 log = logging.getLogger("ostiary.wsgi")
 
 Environ = dict[str, Any]
+
+_KEYS = tuple((f"HTTP_{name.decode().upper().replace('-', '_')}", name) for name in HEADERS_READ)
 
 
 class StartResponse(Protocol):
@@ -94,17 +98,47 @@ class Door:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer what is ours; else say who is asking and let the application answer."""
         asked = path(environ)
-        if asked.startswith(self._router.starts) and self._router.knows(asked):
-            return self._answer(asked, environ, start_response)
-        headers, method = _headers(environ), environ["REQUEST_METHOD"]
-        if self._auth.started or self._is_started():
-            answer = self._check(headers, method)
-            if isinstance(answer, Unsure):
-                answer = self._auth.guard.ask(answer, headers, method)
-        else:
-            answer = Denied(Reason.UNAVAILABLE)
-        environ[WHO] = (answer, self._auth)
+        if self.knows(asked):
+            return respond(self.answer(asked, environ, partial(_read, environ)), environ, start_response)
+        self.see(environ)
         return self._app(environ, start_response)
+
+    def knows(self, path: str) -> bool:
+        """Tell whether a path is one of ours."""
+        return path.startswith(self._router.starts) and self._router.knows(path)
+
+    def see(self, environ: Environ) -> None:
+        """Put down with a request who is asking: `current` finds it there."""
+        if not self.recall(environ):
+            asked, method = _read_by_a_check(environ), environ["REQUEST_METHOD"]
+            answer = self._check(asked, method) if self._is_started() else Denied(Reason.UNAVAILABLE)
+            if isinstance(answer, Unsure):
+                answer = self._auth.guard.ask(answer, asked, method)
+            environ[WHO] = (answer, self._auth)
+
+    def recall(self, environ: Environ) -> bool:
+        """Put down who is asking if memory knows, and tell whether it does. It waits for nothing."""
+        answer = self._check(_read_by_a_check(environ), environ["REQUEST_METHOD"]) if self._auth.started else None
+        if isinstance(answer, Principal | Denied):
+            environ[WHO] = (answer, self._auth)
+            return True
+        return False
+
+    def answer(self, path: str, environ: Environ, read: Callable[[], bytes]) -> Response:
+        """Answer a request to a path of ours. `read` reads its body."""
+        method = environ["REQUEST_METHOD"]
+        body = read() if self._router.reads_body(method, path) else b""
+        self._is_started()
+        return self._router.answer(
+            Request(
+                method=method,
+                path=path,
+                query=environ.get("QUERY_STRING", "").encode("latin-1"),
+                headers=headers(environ),
+                body=body,
+                client=environ.get("REMOTE_ADDR", ""),
+            )
+        )
 
     def close(self) -> None:
         """Stop. What was closed is not started again."""
@@ -128,22 +162,6 @@ class Door:
         self._starting = threading.Lock()
         self._auth.started = False
         self._auth.floors.forked()
-
-    def _answer(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        method = environ["REQUEST_METHOD"]
-        body = _read(environ) if self._router.reads_body(method, path) else b""
-        self._is_started()
-        response = self._router.answer(
-            Request(
-                method=method,
-                path=path,
-                query=environ.get("QUERY_STRING", "").encode("latin-1"),
-                headers=_headers(environ),
-                body=body,
-                client=environ.get("REMOTE_ADDR", ""),
-            )
-        )
-        return respond(response, environ, start_response)
 
 
 class Requires:
@@ -239,10 +257,10 @@ def language(environ: Environ) -> Language:
 
 def respond(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Begin a response, and return its body."""
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
+    sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
     if response.status != 204:
-        headers.append(("content-length", str(len(response.body))))
-    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+        sent.append(("content-length", str(len(response.body))))
+    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", sent)
     return () if environ["REQUEST_METHOD"] == "HEAD" else (response.body,)
 
 
@@ -252,15 +270,19 @@ def path(environ: Environ) -> str:
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
-def _headers(environ: Environ) -> tuple[Header, ...]:
+def headers(environ: Environ) -> tuple[Header, ...]:
     """Return the headers as the guard reads them."""
-    headers = [
+    found = [
         (name[5:].replace("_", "-").lower().encode("latin-1"), str(value).encode("latin-1"))
         for name, value in environ.items()
         if name.startswith("HTTP_")
     ]
     media = environ.get("CONTENT_TYPE")
-    return (*headers, (b"content-type", media.encode("latin-1"))) if media else tuple(headers)
+    return (*found, (b"content-type", media.encode("latin-1"))) if media else tuple(found)
+
+
+def _read_by_a_check(environ: Environ) -> list[Header]:
+    return [(name, environ[key].encode("latin-1")) for key, name in _KEYS if key in environ]
 
 
 def _read(environ: Environ) -> bytes:

@@ -40,6 +40,7 @@ EXAMPLES = {
     "litestar": Example("asgi", "examples.litestar_app:create_app"),
     "flask": Example("wsgi", "examples.flask_app:create_app"),
     "wsgi": Example("wsgi", "examples.wsgi_app:create_app"),
+    "django": Example("wsgi", "examples.django_project.wsgi:application", factory=False),
 }
 
 

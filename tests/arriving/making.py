@@ -24,9 +24,9 @@ def password_of(address: str) -> str:
 
 def django(url: str) -> None:
     """A Django project: every hasher, groups, staff, a superuser, and some who can come in part or not at all."""
-    import django as library  # type: ignore[import-untyped]
-    from django.conf import settings  # type: ignore[import-untyped]
-    from django.contrib.auth import hashers  # type: ignore[import-untyped]
+    import django as library
+    from django.conf import settings
+    from django.contrib.auth import hashers
 
     hashers.PBKDF2PasswordHasher.iterations = 1000
     hashers.ScryptPasswordHasher.work_factor = 1024
@@ -44,8 +44,8 @@ def django(url: str) -> None:
         USE_TZ=True,
     )
     library.setup()
-    from django.contrib.auth.models import Group, User  # type: ignore[import-untyped]
-    from django.core.management import call_command  # type: ignore[import-untyped]
+    from django.contrib.auth.models import Group, User
+    from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
     editors, heads = (Group.objects.create(name=name) for name in ("editors", "heads of desk"))

@@ -51,8 +51,8 @@ DJANGO = ("coming-from-django.md", "coming-from-simplejwt.md")
 
 def set_django_up(page: str) -> None:
     """Let Django be a project whose URLs are in this module, with the page's middleware if it has one."""
-    import django  # type: ignore[import-untyped]
-    from django.conf import settings  # type: ignore[import-untyped]
+    import django
+    from django.conf import settings
 
     settings.configure(
         ROOT_URLCONF=__name__,
@@ -69,8 +69,8 @@ def set_django_up(page: str) -> None:
 
 def end_django(made: dict[str, Any]) -> dict[str, Any]:
     """Put the page's views and middleware in their places. A page that relies on the door of the other one gets it."""
-    from django.core.wsgi import get_wsgi_application  # type: ignore[import-untyped]
-    from django.urls import path  # type: ignore[import-untyped]
+    from django.core.wsgi import get_wsgi_application
+    from django.urls import path
 
     from ostiary.sync import Auth
     from ostiary.wsgi import Door

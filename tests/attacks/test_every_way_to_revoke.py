@@ -16,9 +16,11 @@ import pytest
 
 from ostiary.core.access import Principal
 from ostiary.core.keys import Purpose
+from ostiary.core.letter import About, Letter
 from ostiary.core.session import Carrier
-from ostiary.web.endpoints import TABLE
+from ostiary.web.endpoints import TABLE, Needs
 from tests.attacks.visits import NEW_PASSWORD, Held, Street, code, street_of, taken
+from tests.auth.mailing import token_of
 from tests.conftest import PASSWORD, STORES, House, make_house
 
 pytestmark = pytest.mark.xdist_group("timing")
@@ -61,6 +63,20 @@ async def _by_reuse(victim: Victim) -> None:
     assert code(await victim.scene.here.refresh(first)) == (401, "invalid_grant")
 
 
+async def _by_reset(victim: Victim) -> None:
+    scene, email = victim.scene, f"{victim.doomed.carrier}@example.com"
+    await victim.send(victim.other, "POST", "/auth/password/forgot", json={"email": email})
+    boxes = [house.mail for house in (scene.here.house, scene.there.house, scene.operator)]
+    letters: list[Letter] = []
+    async with asyncio.timeout(20):  # any of the three may send it
+        while not letters:
+            await asyncio.sleep(0.01)
+            everything = [letter for box in boxes for letter in box.letters]
+            letters = [each for each in everything if (each.about, each.to) == (About.RESET_PASSWORD, email)]
+    body = {"token": token_of(letters[0]), "new": NEW_PASSWORD}
+    await victim.send(victim.other, "POST", "/auth/password/reset", json=body)
+
+
 BY_HTTP: dict[str, Callable[[Victim], Awaitable[None]]] = {
     "POST /auth/logout": lambda v: v.send(v.doomed, "POST", "/auth/logout"),
     "DELETE /auth/sessions/{id} itself": lambda v: v.send(v.doomed, "DELETE", v.path),
@@ -72,6 +88,7 @@ BY_HTTP: dict[str, Callable[[Victim], Awaitable[None]]] = {
     ),
     "DELETE /auth/account": lambda v: v.send(v.other, "DELETE", "/auth/account", json={"password": PASSWORD}),
     "POST /auth/refresh, copied": _by_reuse,
+    "POST /auth/password/reset": _by_reset,
 }
 BY_VERB: dict[str, Callable[[House, Held], Awaitable[object]]] = {
     "revoke": lambda house, held: house.auth.revoke(held.session_id, actor="test"),
@@ -130,7 +147,11 @@ async def refuses(street: Street, held: Held) -> None:
 
 def test_the_ways() -> None:
     """Every route that can end a session is among the ways."""
-    ending = {f"{route.method} {route.path}" for route in TABLE if route.method == "DELETE" or route.forgets}
+    ending = {
+        f"{route.method} {route.path}"
+        for route in TABLE
+        if route.method == "DELETE" or (route.forgets and route.needs is Needs.SESSION)
+    }
 
     assert {way.partition(" from")[0].partition(" itself")[0].partition("?")[0] for way in BY_HTTP} >= ending
 

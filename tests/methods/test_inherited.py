@@ -11,8 +11,8 @@ from unicodedata import normalize
 
 import argon2
 import pytest
-from django.conf import settings  # type: ignore[import-untyped]
-from django.contrib.auth import hashers  # type: ignore[import-untyped]
+from django.conf import settings
+from django.contrib.auth import hashers
 from passlib import hash as schemes
 from werkzeug.security import generate_password_hash
 

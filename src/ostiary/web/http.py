@@ -1,7 +1,10 @@
 """A request and a response as plain values, so that the endpoints know no framework and no server."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from ostiary.core import network
+from ostiary.core.site import Site
 
 Header = tuple[bytes, bytes]
 """A lower-case name and a value, as ASGI gives them."""
@@ -25,6 +28,13 @@ class Request:
         """Return the header of this name, or `None` when it is missing or stands there more than once."""
         values = [value for key, value in self.headers if key == name]
         return values[0].decode("latin-1") if len(values) == 1 else None
+
+    def from_behind_proxies(self, site: Site) -> "Request":
+        """Return the request with the address that the site's own proxies say it came from."""
+        if not site.proxies:
+            return self
+        forwarded = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
+        return replace(self, client=network.client(self.client, forwarded, trusted=site.proxies))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,6 @@ from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.floor import Head
 from ostiary.core.mount import Mount
-from ostiary.core.network import client
 from ostiary.core.session import Carrier
 from ostiary.errors import Barred, Misconfigured, OstiaryError, Unavailable
 from ostiary.feed.wire import read_id
@@ -90,9 +89,7 @@ class Router:
     async def answer(self, request: Request) -> Response:
         """Answer a request. Whatever goes wrong is an answer too."""
         site = self._auth.site
-        if site.proxies:
-            forwarded = [value.decode("latin-1") for name, value in request.headers if name == b"x-forwarded-for"]
-            request = replace(request, client=client(request.client, forwarded, trusted=site.proxies))
+        request = request.from_behind_proxies(site)
         methods = self._find(request.path)
         method = "GET" if request.method == "HEAD" else request.method
         if self._pages is not None and self._is_for_page(self._pages, request, has_route=method in methods):
