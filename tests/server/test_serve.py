@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import pytest
 
 from tests.server.running import PASSWORD, Service, bearer, lets_in, login, register
 
+NUMBERS = count()
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -26,21 +29,27 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
+def somebody() -> str:
+    """Return a new address, also for a test that is tried again."""
+    return f"ada{next(NUMBERS)}@example.com"
+
+
 def until(client: httpx.Client, tokens: dict[str, Any], *, lets: bool) -> float:
     """Wait until twenty fresh connections in a row, so both workers, let a session in or not. Returns how long."""
     started, good = time.monotonic(), 0
     while good < 20:
         with httpx.Client(base_url=client.base_url, trust_env=False) as fresh:
             good = good + 1 if lets_in(fresh, tokens) is lets else 0
-        assert time.monotonic() < started + 4
+        assert time.monotonic() < started + 20
     return time.monotonic() - started
 
 
 def test_two_workers(service: Service) -> None:
     """Two processes answer, and a login at one is good at both."""
+    email = somebody()
     with service.client() as client:
-        register(client, "two@example.com")
-        tokens = login(client, "two@example.com")
+        register(client, email)
+        tokens = login(client, email)
         until(client, tokens, lets=True)
 
     assert len(service.workers_of()) == 2
@@ -93,15 +102,16 @@ def test_the_link_that_makes_the_administrator(tmp_path: Path) -> None:
 
 def test_a_user_disabled_beside_it(service: Service) -> None:
     """Whoever is disabled from the command line is out of every running worker at once, and can come back."""
+    email = somebody()
     with service.client() as client:
-        register(client, "out@example.com")
-        tokens = login(client, "out@example.com")
+        register(client, email)
+        tokens = login(client, email)
         until(client, tokens, lets=True)
-        ended = service.command("users", "disable", "out@example.com")
+        ended = service.command("users", "disable", email)
         refused_after = until(client, tokens, lets=False)
-        again = client.post("/auth/login", json={"email": "out@example.com", "password": PASSWORD, "carrier": "bearer"})
-        service.command("users", "enable", "out@example.com")
-        tokens = login(client, "out@example.com")
+        again = client.post("/auth/login", json={"email": email, "password": PASSWORD, "carrier": "bearer"})
+        service.command("users", "enable", email)
+        tokens = login(client, email)
 
         assert ended["sessions_ended"] == 1
         assert refused_after < 2
@@ -111,16 +121,17 @@ def test_a_user_disabled_beside_it(service: Service) -> None:
 
 def test_sessions_revoked_beside_it(service: Service) -> None:
     """One session, or all of a user, end from the command line; the others stay."""
+    email = somebody()
     with service.client() as client:
-        register(client, "many@example.com")
-        first, second, third = (login(client, "many@example.com") for _ in range(3))
+        register(client, email)
+        first, second, third = (login(client, email) for _ in range(3))
         for tokens in (first, second, third):
             until(client, tokens, lets=True)
-        listed = service.command("sessions", "list", "many@example.com")
+        listed = service.command("sessions", "list", email)
         one = service.command("sessions", "revoke", first["session"]["id"])
         until(client, first, lets=False)
         still = lets_in(client, second)
-        rest = service.command("sessions", "revoke", "--user", "many@example.com")
+        rest = service.command("sessions", "revoke", "--user", email)
         until(client, second, lets=False)
         until(client, third, lets=False)
 
@@ -134,10 +145,11 @@ def test_sessions_revoked_beside_it(service: Service) -> None:
 
 def test_roles_given_beside_it(service: Service) -> None:
     """A role given from the command line is there at the next refresh, and nobody is logged out."""
+    email = somebody()
     with service.client() as client:
-        register(client, "role@example.com")
-        tokens = login(client, "role@example.com")
-        service.command("users", "roles", "role@example.com", "admin")
+        register(client, email)
+        tokens = login(client, email)
+        service.command("users", "roles", email, "admin")
         refreshed = client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
         user = client.get("/auth/session", headers=bearer(refreshed.json())).json()["user"]
 
@@ -147,9 +159,10 @@ def test_roles_given_beside_it(service: Service) -> None:
 
 def test_rotation_under_load(service: Service) -> None:
     """A rotation refuses nobody: the new key is published before it signs, and what the old one signed stays good."""
+    email = somebody()
     with service.client() as client:
-        register(client, "load@example.com")
-        kept = login(client, "load@example.com")
+        register(client, email)
+        kept = login(client, email)
         old = _kid(kept["access_token"])
         stop = time.monotonic() + 5.0
 
@@ -166,7 +179,7 @@ def test_rotation_under_load(service: Service) -> None:
             return statuses, signed
 
         with ThreadPoolExecutor(3) as pool:
-            users = [pool.submit(use, login(client, "load@example.com")) for _ in range(3)]
+            users = [pool.submit(use, login(client, email)) for _ in range(3)]
             new = service.command("keys", "rotate", "--lead", "2")["id"]
             while new not in _published(client):
                 time.sleep(0.005)
@@ -183,9 +196,10 @@ def test_rotation_under_load(service: Service) -> None:
 
 def test_a_retired_key(service: Service) -> None:
     """What a retired key signed is refused by every running worker at once; a refresh gives a token of another key."""
+    email = somebody()
     with service.client() as client:
-        register(client, "stolen@example.com")
-        tokens = login(client, "stolen@example.com")
+        register(client, email)
+        tokens = login(client, email)
         until(client, tokens, lets=True)
         service.command("keys", "retire", _kid(tokens["access_token"]), "--yes")
         until(client, tokens, lets=False)
@@ -198,10 +212,11 @@ def test_a_retired_key(service: Service) -> None:
 
 def test_its_log(service: Service) -> None:
     """The log has a line for each thing that happened, and no password and no token in it."""
+    email = somebody()
     with service.client() as client:
-        register(client, "log@example.com")
-        tokens = login(client, "log@example.com")
-        client.post("/auth/login", json={"email": "log@example.com", "password": "not that", "carrier": "bearer"})
+        register(client, email)
+        tokens = login(client, email)
+        client.post("/auth/login", json={"email": email, "password": "not that", "carrier": "bearer"})
     log = service.log.read_text()
 
     assert f"logged_in actor={tokens['user']['id']}" in log
