@@ -46,6 +46,7 @@ MODULES: Final = (
     "auth.tickets",
     "auth.standing",
     "auth.asking",
+    "auth.beginning",
     "auth.redeeming",
     "auth.flows",
     "auth.arrivals",

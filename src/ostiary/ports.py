@@ -139,6 +139,10 @@ class Users(Protocol):
         """Return users in the order of their ids, beginning after an id."""
         ...
 
+    async def holds(self, role: str, *, but: str = "") -> bool:
+        """Tell whether any user has this role, save one."""
+        ...
+
 
 class Identifiers(Protocol):
     """What finds a user."""

@@ -3,13 +3,16 @@
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.browser.browsing import chromium, sign_in, sign_up, window
 from tests.server.running import Service
 
 WIDTHS = (360, 768, 1280)
-INSIDE = ("account", "account/email", "devices", "activity")
-LETTERS = {
+INSIDE = ("account", "account/profile", "account/email", "account/delete", "devices", "activity")
+OUTSIDE = {
+    "sign-up": "/auth/sign-up",
+    "nowhere": "/nowhere",
     "forgot": "/auth/forgot",
     "reset": "/auth/reset?email=ada@example.com&done=sent",
     "verify": "/auth/verify?email=ada@example.com&done=sent",
@@ -18,10 +21,17 @@ LETTERS = {
 }
 
 
+def running(folder: Path) -> Service:
+    """Return the service, with mail, so that every page is there."""
+    return Service(folder / "data", environ={"OSTIARY_MAIL": f"folder:{folder / 'letters'}"})
+
+
 def main(folder: Path) -> None:
     """Write the pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, Service(Path(data) / "d") as service, chromium() as browser:
+    with tempfile.TemporaryDirectory() as data, chromium() as browser, running(Path(data)) as service:
+        link = urlsplit(service.read_until("/auth/administrator?")[-1].strip())
+        outside = {**OUTSIDE, "administrator": f"{link.path}?{link.query}"}
         for number, (scheme, width) in enumerate((s, w) for s in ("light", "dark") for w in WIDTHS):
             size = {"width": width, "height": 800}
             email = f"ada{number}@example.com"
@@ -37,7 +47,7 @@ def main(folder: Path) -> None:
                 sign_in(page, email, "wrong")
                 page.get_by_text("do not go together").wait_for()
                 take("sign-in-wrong")
-                for name, path in LETTERS.items():
+                for name, path in outside.items():
                     page.goto(path)
                     take(name)
                 sign_up(page, email)

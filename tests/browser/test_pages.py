@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
@@ -12,7 +13,8 @@ from tests.server.running import Service
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 NUMBERS = count()
-PAGES = ("/", "/auth/sign-in", "/auth/sign-up", "/auth/account", "/auth/devices", "/auth/activity")
+OUTSIDE = ("/", "/auth/sign-in", "/auth/sign-up")
+INSIDE = ("/auth/account", "/auth/account/profile", "/auth/account/delete", "/auth/devices", "/auth/activity")
 
 with_and_without_script = pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
 
@@ -31,31 +33,17 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def administrator(service: Service) -> str:
+    """The path of the link that it prints at its start."""
+    link = urlsplit(service.read_until("/auth/administrator?token=")[-1].strip())
+    return f"{link.path}?{link.query}"
+
+
 @pytest.fixture
 def email() -> str:
     """The address of somebody new."""
     return f"ada{next(NUMBERS)}@example.com"
-
-
-@with_and_without_script
-def test_journey(service: Service, browser: Browser, email: str, script: bool) -> None:
-    """A person signs up, sees a second browser come in, ends it, and it is out at its next click."""
-    with (
-        window(browser, service.url, java_script_enabled=script) as first,
-        window(browser, service.url, java_script_enabled=script) as second,
-    ):
-        sign_up(first, email)
-        second.goto("/auth/devices")
-        sign_in(second, email)
-        second.wait_for_url("**/auth/devices")
-        first.get_by_role("link", name="Devices").click()
-        expect(first.locator(".device")).to_have_count(2, timeout=WAIT)
-        first.locator(".device:not(.here)").get_by_role("button", name="Sign out").click()
-        expect(first.get_by_role("status")).to_have_text("That device is signed out.", timeout=WAIT)
-        second.get_by_role("link", name="Activity").click()
-        second.wait_for_url("**/auth/sign-in?next=/auth/activity")
-
-        expect(first.locator(".device")).to_have_count(1, timeout=WAIT)
 
 
 @with_and_without_script
@@ -98,6 +86,41 @@ def test_rename(service: Service, browser: Browser, email: str, script: bool) ->
 
 
 @with_and_without_script
+def test_another_language(service: Service, browser: Browser, email: str, script: bool) -> None:
+    """The pages speak the language that a person chooses, in another browser too."""
+    with (
+        window(browser, service.url, java_script_enabled=script, locale="en") as page,
+        window(browser, service.url, java_script_enabled=script, locale="fr") as other,
+    ):
+        sign_up(page, email)
+        page.goto("/auth/account/profile")
+        page.get_by_label("Language").select_option("Deutsch")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_have_text("Es ist gespeichert.", timeout=WAIT)
+        other.goto("/auth/sign-in")
+        other.get_by_label("Adresse e-mail").fill(email)
+        other.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
+        other.keyboard.press("Enter")
+        other.wait_for_url("**/auth/account")
+
+        expect(other.locator("html")).to_have_attribute("lang", "de", timeout=WAIT)
+
+
+@with_and_without_script
+def test_the_end_of_an_account(service: Service, browser: Browser, email: str, script: bool) -> None:
+    """Who deletes their account is out, and nobody signs in there any more."""
+    with window(browser, service.url, java_script_enabled=script) as page:
+        sign_up(page, email)
+        page.get_by_role("link", name="Delete this account").click()
+        page.get_by_label("Present password").fill(PASSWORD)
+        page.get_by_role("button", name="Delete it for ever").click()
+        page.wait_for_url("**/auth/sign-in?done=deleted")
+        sign_in(page, email)
+
+        expect(page.get_by_text("do not go together")).to_be_visible(timeout=WAIT)
+
+
+@with_and_without_script
 def test_back_after_sign_out(service: Service, browser: Browser, email: str, script: bool) -> None:
     """The back button shows nothing of an account whose person has signed out."""
     with window(browser, service.url, java_script_enabled=script) as page:
@@ -124,9 +147,13 @@ def test_two_tabs(service: Service, browser: Browser, email: str, script: bool) 
         other.wait_for_url("**/auth/sign-in?next=/auth/devices")
 
 
-def test_stolen_cookie(service: Service, browser: Browser, email: str) -> None:
+@with_and_without_script
+def test_stolen_cookie(service: Service, browser: Browser, email: str, script: bool) -> None:
     """A cookie that was copied into another browser is dead with the logout."""
-    with window(browser, service.url) as page, window(browser, service.url) as thief:
+    with (
+        window(browser, service.url, java_script_enabled=script) as page,
+        window(browser, service.url, java_script_enabled=script) as thief,
+    ):
         sign_up(page, email)
         cookie = page.context.cookies()[0]
         thief.context.add_cookies(
@@ -153,7 +180,7 @@ def test_show_password(service: Service, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(service: Service, browser: Browser, email: str, scheme: str) -> None:
+def test_everybody_can_use_it(service: Service, browser: Browser, email: str, administrator: str, scheme: str) -> None:
     """No page has a fault that axe finds (WCAG 2.2 AA, contrast among it), nor scrolls sideways on a small phone."""
     size = {"width": 320, "height": 640}
     with window(browser, service.url, color_scheme=scheme, viewport=size, bypass_csp=True) as page:
@@ -161,11 +188,11 @@ def test_everybody_can_use_it(service: Service, browser: Browser, email: str, sc
         sign_in(page, email, "wrong")
         page.get_by_text("do not go together").wait_for()
         faults = faults_of(page)
-        for path in PAGES[:3]:
+        for path in (*OUTSIDE, "/nowhere", administrator):
             page.goto(path)
             faults |= faults_of(page)
         sign_up(page, email)
-        for path in PAGES[3:]:
+        for path in INSIDE:
             page.goto(path)
             faults |= faults_of(page)
 
@@ -179,8 +206,8 @@ def test_weight(service: Service, browser: Browser, email: str) -> None:
     with window(browser, service.url) as member:
         sign_up(member, email)
         held = member.context.storage_state()
-        for path in PAGES:
-            with window(browser, service.url, storage_state=held if path in PAGES[3:] else None) as page:
+        for path in (*OUTSIDE, *INSIDE):
+            with window(browser, service.url, storage_state=held if path in INSIDE else None) as page:
                 answers = _load(page, path)
                 hosts |= {"/".join(answer.url.split("/")[:3]) for answer in answers}
                 sizes = [answer.request.sizes() for answer in answers]

@@ -108,6 +108,24 @@ class Service:
         """What it wrote to stderr."""
         return self.data.parent / f"{self.data.name}.{self.port}.log"
 
+    def read_until(self, words: str) -> list[str]:
+        """Read what it prints, up to the first line with these words."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        said: list[str] = []
+        while not said or words not in said[-1]:
+            line = self.process.stdout.readline()
+            assert line, said
+            said.append(line)
+        return said
+
+    def read_to_the_end(self) -> str:
+        """Stop it, and read whatever else it prints."""
+        self.stop()
+        assert self.process is not None
+        assert self.process.stdout is not None
+        return self.process.stdout.read()
+
     def stop(self, signum: int = signal.SIGTERM) -> int:
         """Stop it, and return its exit code."""
         assert self.process is not None

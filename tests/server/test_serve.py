@@ -92,6 +92,28 @@ def test_under_another_prefix(tmp_path: Path) -> None:
     assert (there.status_code, behind.status_code) == (200, 404)
 
 
+def test_the_link_that_makes_the_administrator(tmp_path: Path) -> None:
+    """A fresh service prints one link, whatever its workers; that makes the administrator, and then none is made."""
+    data = tmp_path / "data"
+    with Service(data, workers=2) as fresh, fresh.client(headers={"sec-fetch-site": "same-origin"}) as client:
+        *_, said = fresh.read_until("/auth/administrator?token=")
+        link = httpx.URL(said.strip())
+        form = {"token": link.params["token"], "name": "Ada", "email": "ada@example.com", "password": PASSWORD}
+        shown = client.get(link.raw_path.decode())
+        entered = client.post(link.path, data=form)
+        again = client.post(link.path, data={**form, "email": "eve@example.com"})
+        roles = fresh.command("users", "roles", "ada@example.com")
+        rest = fresh.read_to_the_end()
+    with Service(data) as later:
+        printed = [*later.read_until("/auth/session"), *later.read_to_the_end()]
+
+    assert said.strip().startswith(f"http://localhost:{fresh.port}/")
+    assert "administrator" not in rest
+    assert [answer.status_code for answer in (shown, entered, again)] == [200, 303, 404]
+    assert roles["roles"] == ["admin"]
+    assert "administrator" not in "".join(printed)
+
+
 def test_a_user_disabled_beside_it(service: Service) -> None:
     """Whoever is disabled from the command line is out of every running worker, and can come back."""
     with service.client() as client:

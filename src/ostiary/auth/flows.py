@@ -226,7 +226,8 @@ class Flows:
             await expect_fresh(work, who, proof)
             own = await standing_of(work.tx, who.user_id)
             ticket = Ticket(flow=Flow.CHANGE, address=address, typed=new.strip(), user_id=who.user_id, state=own.state)
-            await self.asking.write(work, ticket, found, language=language)
+            chosen = own.user.language if own.user is not None else ""
+            await self.asking.write(work, ticket, found, language=chosen or language)
             await self.throttles.give_back(work.tx, proof.taken)
             work.tell(Kind.LETTER_ASKED, user_id=who.user_id, actor=who.user_id, ip=ip, flow=Flow.CHANGE)
 

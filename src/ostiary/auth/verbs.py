@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from ostiary.auth.accounts import ROLES, Accounts
 from ostiary.auth.arrivals import Arrivals
 from ostiary.auth.asking import Asking
+from ostiary.auth.beginning import Beginning
 from ostiary.auth.flows import Flows
 from ostiary.auth.issue import CLIENT_ID, Issued, Issuer, Minted
 from ostiary.auth.keys import DOCUMENT as KEYS
@@ -160,6 +161,16 @@ class Auth:
         tickets = Tickets(
             partial(vault.derive, "codes"), store=store, works=works, throttles=throttles, entropy=entropy, clock=clock
         )
+        asking = Asking(works=works, tickets=tickets, site=site, has_mail=mailer is not None)
+        self.beginning = Beginning(
+            store=store,
+            works=works,
+            accounts=self.accounts,
+            asking=asking,
+            site=site,
+            clock=clock,
+            entropy=entropy,
+        )
         self.flows = Flows(
             store=store,
             works=works,
@@ -170,7 +181,7 @@ class Auth:
             clock=clock,
             entropy=entropy,
             policy=policy,
-            asking=Asking(works=works, tickets=tickets, site=site, has_mail=mailer is not None),
+            asking=asking,
             redeeming=Redeeming(
                 store=store,
                 works=works,

@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import sys
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ _WHO = '"email":"ada@example.com","password":"a lantern in the harbour"'
 def init(given: Given) -> None:
     """Make the data folder, the database and the keys. What is there already stays as it is."""
     settings = given.settings()
-    fresh = asyncio.run(prepare(settings))
+    fresh = asyncio.run(prepare(settings)).is_new
     sentence = "made" if fresh else "everything was there already:"
     given.out.done(
         f"{sentence} {settings.place} and {settings.key_file}",
@@ -45,7 +46,7 @@ def serve(
     from ostiary.server.serve import serve as run  # noqa: PLC0415 - other commands start faster without granian
 
     settings = given.settings(host=host, port=port, workers=workers)
-    raise typer.Exit(run(settings, ready=lambda address: _welcome(given, settings, address)))
+    raise typer.Exit(run(settings, ready=partial(_welcome, given, settings)))
 
 
 def migrate(given: Given) -> None:
@@ -102,8 +103,15 @@ def tries(base: str, mount: Mount) -> list[str]:
     ]
 
 
-def _welcome(given: Given, settings: Settings, address: str) -> None:
-    """Say where the service is, and what to try."""
+def _begins(link: str | None) -> list[Text]:
+    if link is None:
+        return []
+    said = "There is no administrator yet. This link makes one: once, within an hour, in a browser on this machine."
+    return [Text(said, style="bold"), Text(f"  {link}", style="cyan"), Text()]
+
+
+def _welcome(given: Given, settings: Settings, address: str, *, link: str | None) -> None:
+    """Say where the service is, what to try, and how it gets its administrator."""
     base = f"http://{f'[{address}]' if ':' in address else address}:{settings.port}"
     if given.out.json:
         facts = {"address": base, "issuer": settings.issuer, "database": settings.place, "workers": settings.workers}
@@ -120,6 +128,7 @@ def _welcome(given: Given, settings: Settings, address: str) -> None:
         Text("Try it:", style="bold"),
         *(Text(f"  {line}", style="cyan") for line in tries(base, Mount(settings.prefix))),
         Text(),
+        *_begins(link),
     ]
     console = Console(highlight=False)
     for line in lines:

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
 from ostiary.core.assurance import fresh, strong
 from ostiary.core.decision import Denied, Reason
 from ostiary.core.session import Carrier
+
+ADMIN: Final = "admin"
+"""The role of who looks after the service itself."""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -91,6 +91,11 @@ class Site:
         """The name of the cookie by which a browser is known to have logged in before."""
         return f"{self.cookie_name}-device"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether users reach us on this machine only."""
+        return is_loopback(urlsplit(self.issuer).hostname or "")
+
     def link(self, name: str, **query: str) -> str:
         """Return an absolute link to a page of ours, by its name. Every one that leaves the service is made here."""
         return f"{self.issuer}{self.mount.at(name)}" + (f"?{urlencode(query)}" if query else "")

@@ -17,8 +17,9 @@ from ostiary.errors import Unavailable
 from ostiary.server import log
 from ostiary.server.data import open_auth
 from ostiary.server.settings import Settings
+from ostiary.web.http import Request
 from ostiary.web.metrics import Metrics
-from ostiary.web.pages import Look
+from ostiary.web.pages import Look, Pages
 from ostiary.web.problem import NOT_FOUND, Problem
 from ostiary.web.standing import mount
 
@@ -39,11 +40,6 @@ def load() -> App:
     metrics = Metrics()
     auth = open_auth(settings, sink=log.Sinks(log.LogSink(), metrics), define_roles=True)
 
-    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            _at_the_signal(auth.relay.close)
-        await not_found(scope, receive, send)
-
     look = Look(
         brand=settings.brand,
         accent=settings.accent,
@@ -51,6 +47,13 @@ def load() -> App:
         templates=settings.templates,
         geoip=settings.geoip,
     )
+    nothing = nowhere(Pages(auth, look, service=True))
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            _at_the_signal(auth.relay.close)
+        await nothing(scope, receive, send)
+
     door = Door(inside, auth, service=True, metrics=metrics, pages=look)
 
     async def outside(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,6 +62,20 @@ def load() -> App:
         await door(scope, receive, send)
 
     return outside
+
+
+def nowhere(pages: Pages) -> App:
+    """Make what answers where no route is: with a page who reads pages, with a problem everybody else."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        accepted = b",".join(value for name, value in scope.get("headers", ()) if name == b"accept")
+        if scope["type"] == "http" and b"text/html" in accepted:
+            request = Request(method=scope["method"], path=scope["path"], headers=tuple(scope["headers"]))
+            await respond(pages.nowhere(request), scope, send)
+        else:
+            await not_found(scope, receive, send)
+
+    return answer
 
 
 async def not_found(scope: Scope, _: Receive, send: Send) -> None:

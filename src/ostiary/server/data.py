@@ -8,6 +8,7 @@ application's perhaps: its folder is used as it is.
 import asyncio
 import os
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ostiary.auth import Auth
@@ -152,8 +153,18 @@ def mail(settings: Settings) -> Mail | None:
     return Mail.at(settings.mail, sender=settings.mail_from, brand=settings.brand, templates=templates)
 
 
-async def prepare(settings: Settings) -> bool:
-    """Make what is missing (folder, schema, keys), and see that everything can be used. `True` if it was all new.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A place that can be used."""
+
+    is_new: bool
+    """Whether nothing was there before."""
+    link: str | None = field(default=None, repr=False)
+    """What makes the first administrator, where it was asked for and there is none."""
+
+
+async def prepare(settings: Settings, *, begins: bool = False) -> Prepared:
+    """Make what is missing (folder, schema, keys), and see that everything can be used.
 
     An old schema is not upgraded here: that is for a person to decide.
 
@@ -164,5 +175,5 @@ async def prepare(settings: Settings) -> bool:
     if settings.owns_folder:
         make_folder(settings.data)
     fresh = await is_new(settings)
-    async with open_auth(settings, migrate=fresh, define_roles=True).running(sends=False):
-        return fresh
+    async with open_auth(settings, migrate=fresh, define_roles=True).running(sends=False) as auth:
+        return Prepared(is_new=fresh, link=await auth.beginning.link() if begins else None)

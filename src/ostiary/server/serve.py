@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -26,17 +27,25 @@ _HEADERS_WITHIN: Final = 10_000
 """Milliseconds in which a client must have sent its headers."""
 
 
-def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
+class Ready(Protocol):
+    """What to do when the service answers."""
+
+    def __call__(self, address: str, *, link: str | None) -> None:
+        """Take the address at which this machine reaches it, and what makes the first administrator, if anything."""
+        ...
+
+
+def serve(settings: Settings, *, ready: Ready) -> int:
     """Run until told to stop (SIGINT, SIGTERM). Returns the exit code.
 
-    When the first worker answers, `ready` is called with the address at which this machine reaches it.
+    When the first worker answers, `ready` is called.
 
     Raises:
         Misconfigured, Unavailable: it cannot start; one line says why and what to do.
     """
     log.configure(level=settings.log_level, form=settings.log_format)
     address = bind(settings.host, settings.port)
-    asyncio.run(prepare(settings))
+    link = asyncio.run(prepare(settings, begins=True)).link
     _wait_for_threads()
     os.environ[app.VARIABLE] = settings.to_json()
     server = Server(
@@ -53,7 +62,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
         respawn_failed_workers=True,
         workers_kill_timeout=_PATIENCE,
     )
-    threading.Thread(target=_call_when_answering, args=(address, settings.port, ready), daemon=True).start()
+    when = (address, settings.port, partial(ready, link=link))
+    threading.Thread(target=_call_when_answering, args=when, daemon=True).start()
     try:
         # Our own loader: granian's would put the working directory in front of the path that modules are found on.
         server.serve(target_loader=app.load, wrap_loader=False)

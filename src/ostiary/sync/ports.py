@@ -39,6 +39,10 @@ class Users(Protocol):
         """Return users in the order of their ids, beginning after an id."""
         ...
 
+    def holds(self, role: str, *, but: str = "") -> bool:
+        """Tell whether any user has this role, save one."""
+        ...
+
 
 class Identifiers(Protocol):
     """What finds a user."""

@@ -64,15 +64,15 @@ class Row:
     """What the client can do about it."""
 
 
-_NO_CARRIER = Row(401, "unauthenticated", "Log in first.", (steps.LOGIN,))
+_NO_CARRIER = Row(401, "unauthenticated", "Sign in first.", (steps.LOGIN,))
 _PROVE_ANEW = Row(
     401,
     "insufficient_user_authentication",
-    "This needs a more recent or a stronger login. Prove yourself again.",
+    "This needs a more recent or a stronger sign-in. Prove yourself again.",
     (steps.STEP_UP,),
 )
-_OVER = Row(401, "invalid_token", "This session is over. Log in again.", (steps.LOGIN,))
-INVALID_GRANT = Row(401, "invalid_grant", "This refresh token is no longer good. Log in again.", (steps.LOGIN,))
+_OVER = Row(401, "invalid_token", "This session is over. Sign in again.", (steps.LOGIN,))
+INVALID_GRANT = Row(401, "invalid_grant", "This refresh token is no longer good. Sign in again.", (steps.LOGIN,))
 _AMBIGUOUS = Row(400, "invalid_request", "The request carries more than one session.")
 _NO_VERIFIER = Row(401, "verifier_required", "Send a verifier's key: `Authorization: Bearer osv1...`.")
 _UNKNOWN_VERIFIER = Row(401, "invalid_verifier", "This is not the key of a verifier, or that was removed.")

@@ -40,6 +40,9 @@ class Users:
     async def page(self, *, after: str, limit: int) -> Sequence[User]:
         return sorted(self._state.users.where(lambda user: user.id > after), key=lambda user: user.id)[:limit]
 
+    async def holds(self, role: str, *, but: str = "") -> bool:
+        return bool(self._state.users.where(lambda user: role in user.roles and user.id != but))
+
 
 class Identifiers:
     def __init__(self, state: State) -> None:

@@ -1,8 +1,9 @@
 """Users, what finds them, and what proves them. What each verb promises stands in `ostiary.ports`."""
 
+import json
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Text, bindparam, delete, func, insert, literal, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # SQLite's `ON CONFLICT` reads the same
 
 from ostiary.core.user import Credential, Identifier, User
@@ -28,6 +29,9 @@ class Users:
 
     async def page(self, *, after: str, limit: int) -> Sequence[User]:
         return await self._link.rows(User, _USER_PAGE, after=after, limit=limit)
+
+    async def holds(self, role: str, *, but: str = "") -> bool:
+        return await self._link.row(User, _USER_HOLDS, role=_begun(role), but=but) is not None
 
 
 class Identifiers:
@@ -93,6 +97,14 @@ _USER_SWAP = update(users).where(
     users.c.revision == bindparam("old_revision"),
 )
 _USER_REMOVE = delete(users).where(users.c.id == bindparam("user_id"))  # all that hangs from it goes by its foreign key
+# Of the JSON array ["a","b"], ,"a","b"] is looked at: a comma and a quotation mark side by side begin a role there,
+# and nothing else does, for within one every such mark has a backslash before it.
+_ROLES = literal(",", Text) + func.substr(type_coerce(users.c.roles, Text), 2)
+_USER_HOLDS = (
+    select(users)
+    .where(func.replace(_ROLES, bindparam("role", type_=Text), "") != _ROLES, users.c.id != bindparam("but"))
+    .limit(1)
+)
 _USER_PAGE = select(users).where(users.c.id > bindparam("after")).order_by(users.c.id).limit(bindparam("limit"))
 
 _IDENTIFIER_ADD = (
@@ -135,3 +147,7 @@ _CREDENTIALS_OF = (
     .where(credentials.c.user_id == bindparam("owner"), credentials.c.kind == bindparam("the_kind"))
     .order_by(credentials.c.id)
 )
+
+
+def _begun(role: str) -> str:
+    return "," + json.dumps(role, ensure_ascii=False)

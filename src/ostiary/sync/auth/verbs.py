@@ -55,6 +55,7 @@ from ostiary.sync import threads as asyncio
 from ostiary.sync.auth.accounts import Accounts
 from ostiary.sync.auth.arrivals import Arrivals
 from ostiary.sync.auth.asking import Asking
+from ostiary.sync.auth.beginning import Beginning
 from ostiary.sync.auth.flows import Flows
 from ostiary.sync.auth.keys import Keys
 from ostiary.sync.auth.post import Post
@@ -152,6 +153,16 @@ class Auth:
         tickets = Tickets(
             partial(vault.derive, "codes"), store=store, works=works, throttles=throttles, entropy=entropy, clock=clock
         )
+        asking = Asking(works=works, tickets=tickets, site=site, has_mail=mailer is not None)
+        self.beginning = Beginning(
+            store=store,
+            works=works,
+            accounts=self.accounts,
+            asking=asking,
+            site=site,
+            clock=clock,
+            entropy=entropy,
+        )
         self.flows = Flows(
             store=store,
             works=works,
@@ -162,7 +173,7 @@ class Auth:
             clock=clock,
             entropy=entropy,
             policy=policy,
-            asking=Asking(works=works, tickets=tickets, site=site, has_mail=mailer is not None),
+            asking=asking,
             redeeming=Redeeming(
                 store=store,
                 works=works,

@@ -69,6 +69,19 @@ class UsersSuite:
         stored = await read(store, lambda tx: tx.users.get("ada"))
         assert stored == replace(old, name=str(won.index(True)), revision=2)
 
+    async def test_holds(self, store: Store) -> None:
+        """Whether anybody has a role is told of that role alone, whatever characters it and others have."""
+        odd = given.user("odd", roles=('x"admin"y', "Admin", "%", "administrator"))
+        await written(store, lambda tx: tx.users.add(odd))
+        before = await read(store, lambda tx: tx.users.holds("admin"))
+        await written(store, lambda tx: tx.users.add(given.user("full", roles=("admin", "reader"))))
+
+        assert not before
+        async with store.read() as tx:
+            asked = ("admin", "reader", 'x"admin"y', "%", "", "adm_n", "read", "x", "y", "dm")
+            assert [role for role in asked if await tx.users.holds(role)] == ["admin", "reader", 'x"admin"y', "%"]
+            assert not await tx.users.holds("admin", but="full")
+
     async def test_remove(self, store: Store) -> None:
         """With a user go its identifiers, credentials and sessions; what happened stays on record, and others stay."""
         await ada(store)

@@ -6,14 +6,17 @@ when its button is pressed.
 
 from ostiary.core.decision import Reason
 from ostiary.core.identifier import email as canonical_email
+from ostiary.core.policy import Registration
 from ostiary.core.session import Carrier
 from ostiary.core.ticket import Code, Link
 from ostiary.core.user import Account
 from ostiary.errors import Invalid, Refused
 from ostiary.languages import mark
+from ostiary.web import problem
 from ostiary.web.pages import forms
 from ostiary.web.pages.answers import HOME, entered, sent
 from ostiary.web.pages.visit import Shown, Visit
+from ostiary.web.problem import Problem
 
 # ------------------------------------------------------------------------------------------------ a lost password
 
@@ -69,19 +72,18 @@ async def prove_address(visit: Visit) -> Shown:
 async def change_address(visit: Visit) -> Shown:
     """The form that asks for another address, or for a letter to the one there is."""
     visit.auth.flows.asking.need_mail()
-    _, found = await visit.auth.session(visit.who.session_id)
-    return Shown(template="change_email.html", values={"account": found})
+    return Shown(template="change_email.html", values={"account": visit.own})
 
 
 async def ask_change(visit: Visit) -> Shown:
     """Write a letter to the new address. Until it comes back nothing changes."""
     form, auth, who = visit.form, visit.auth, visit.who
     if form["do"] == "send":
-        _, found = await auth.session(who.session_id)
-        if found.email is None:
+        email = visit.own.email
+        if email is None:
             raise Refused(Reason.VOID)
-        await auth.flows.send_verification(found.email.value, language=visit.language, ip=visit.address)
-        return sent(visit, "/auth/verify", found.email.value)
+        await auth.flows.send_verification(email.value, language=visit.language, ip=visit.address)
+        return sent(visit, "/auth/verify", email.value)
     forms.need(form, email=mark("Write your new e-mail address."), password=mark("Write your present password."))
     proof = await auth.prove_again(who.user_id, form["password"], ip=visit.address)
     await auth.flows.change_email(who, proof, new=form["email"], language=visit.language, ip=visit.address)
@@ -119,6 +121,36 @@ async def accept(visit: Visit) -> Shown:
         Link(form["token"]), password=form["password"], name=form["name"], language=visit.language, ip=visit.address
     )
     return await _in(visit, account, done="")
+
+
+# ------------------------------------------------------------------------------------------------ the administrator
+
+
+async def beginning(visit: Visit) -> Shown:
+    """The form of the first administrator."""
+    token = visit.query.get("token", "")
+    try:
+        await visit.auth.beginning.expect(Link(token), ip=visit.address)
+    except Refused:
+        raise Problem(problem.NOT_FOUND) from None  # there is no letter to ask for
+    return Shown(template="administrator.html", values={"token": token})
+
+
+async def begin(visit: Visit) -> Shown:
+    """Make the administrator's account, and let them in; where the address must be proved first, wait for that."""
+    form, auth = visit.form, visit.auth
+    forms.need(form, email=mark("Write your e-mail address."), password=mark("Choose a password."))
+    account = await auth.beginning.finish(
+        Link(form["token"]),
+        email=form["email"],
+        password=form["password"],
+        name=form["name"],
+        language=visit.language,
+        ip=visit.address,
+    )
+    if auth.policy.registration is Registration.VERIFIED:
+        return sent(visit, "/auth/verify", form["email"])
+    return await _in(visit, account, done="administrator")
 
 
 # ------------------------------------------------------------------------------------------------ what they share

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ostiary.auth.beginning import PAGE
 from ostiary.web.pages import answers, letters
 from ostiary.web.pages.visit import Shown, Visit
 
@@ -28,6 +29,14 @@ _LETTER = ("token", "email", "code")
 
 PAGES: tuple[Page, ...] = (
     Page(path="/", show=answers.index, service=True),
+    Page(
+        path=PAGE,
+        show=letters.beginning,
+        take=letters.begin,
+        fields=("token", "name", "email", "password"),
+        query=("token",),
+        service=True,
+    ),
     Page(
         path="/auth/sign-in",
         show=answers.sign_in,
@@ -77,6 +86,20 @@ PAGES: tuple[Page, ...] = (
         show=answers.account,
         take=answers.change_password,
         fields=("password", "new"),
+        needs_session=True,
+    ),
+    Page(
+        path="/auth/account/profile",
+        show=answers.profile,
+        take=answers.change_profile,
+        fields=("name", "language"),
+        needs_session=True,
+    ),
+    Page(
+        path="/auth/account/delete",
+        show=answers.farewell,
+        take=answers.delete,
+        fields=("password",),
         needs_session=True,
     ),
     Page(

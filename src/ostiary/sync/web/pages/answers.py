@@ -5,10 +5,11 @@ from urllib.parse import urlencode
 from ostiary.auth import Issued
 from ostiary.core.access import Principal
 from ostiary.core.decision import Reason
+from ostiary.core.network import is_loopback
 from ostiary.core.policy import Registration
 from ostiary.core.session import Carrier
 from ostiary.errors import Invalid, Refused
-from ostiary.languages import mark
+from ostiary.languages import LANGUAGES, mark
 from ostiary.sync.web.pages.visit import Visit
 from ostiary.web import problem
 from ostiary.web.cookies import clear_cookie, held_by_cookie
@@ -20,9 +21,10 @@ from ostiary.web.pages.visit import Shown
 from ostiary.web.problem import Problem
 
 
-def index(_: Visit) -> Shown:
-    """What this is, and the two ways in."""
-    return Shown(template="index.html")
+def index(visit: Visit) -> Shown:
+    """What this is, and the two ways in; on the machine itself also how it gets its administrator."""
+    is_new = is_loopback(visit.address) and visit.auth.beginning.is_due()
+    return Shown(template="index.html", values={"is_new": is_new})
 
 
 def sign_in(visit: Visit) -> Shown:
@@ -85,14 +87,29 @@ def sent(visit: Visit, page: str, email: str) -> Shown:
 def leave(visit: Visit) -> Shown:
     """End this session. Nothing of it stays in the browser, not even what the back button would show."""
     visit.auth.logout(visit.who)
-    gone = (clear_cookie(visit.auth.site), (b"clear-site-data", b'"cache"'))
-    return Shown(to=visit.at("/auth/sign-in?done=signed-out"), headers=gone)
+    return Shown(to=visit.at("/auth/sign-in?done=signed-out"), headers=_gone(visit))
+
+
+def _gone(visit: Visit) -> tuple[Header, ...]:
+    return (clear_cookie(visit.auth.site), (b"clear-site-data", b'"cache"'))
 
 
 def account(visit: Visit) -> Shown:
     """Who this is, and the form of another password."""
-    _, found = visit.auth.session(visit.who.session_id)
-    return Shown(template="account.html", values={"account": found})
+    return Shown(template="account.html", values={"account": visit.own})
+
+
+def profile(visit: Visit) -> Shown:
+    """The form of another name, or another language."""
+    return Shown(template="profile.html", values={"account": visit.own, "languages": LANGUAGES})
+
+
+def change_profile(visit: Visit) -> Shown:
+    """Call the user by this name, and speak this language to them; with no tag, the browser's."""
+    form, accounts, who = visit.form, visit.auth.accounts, visit.who
+    accounts.set_language(who.user_id, form["language"], actor=who.user_id)
+    accounts.rename(who.user_id, form["name"], actor=who.user_id)
+    return Shown(to=visit.at("/auth/account?done=saved"))
 
 
 def change_password(visit: Visit) -> Shown:
@@ -102,6 +119,20 @@ def change_password(visit: Visit) -> Shown:
     proof = auth.prove_again(who.user_id, form["password"], ip=visit.address)
     auth.accounts.change_password(proof, new=form["new"], keep_session=who.session_id)
     return Shown(to=visit.at("/auth/account?done=password-changed"))
+
+
+def farewell(visit: Visit) -> Shown:
+    """The form that deletes the account."""
+    return Shown(template="delete.html", values={"account": visit.own})
+
+
+def delete(visit: Visit) -> Shown:
+    """Delete the account for ever. Nothing of it stays in the browser."""
+    form, auth, who = visit.form, visit.auth, visit.who
+    forms.need(form, password=mark("Write your present password."))
+    proof = auth.prove_again(who.user_id, form["password"], ip=visit.address)
+    auth.accounts.delete_own(who, proof)
+    return Shown(to=visit.at("/auth/sign-in?done=deleted"), headers=_gone(visit))
 
 
 def devices(visit: Visit) -> Shown:

@@ -2,6 +2,7 @@
 
 from ostiary.core.decision import Reason
 from ostiary.core.identifier import email as canonical_email
+from ostiary.core.policy import Registration
 from ostiary.core.session import Carrier
 from ostiary.core.ticket import Code, Link
 from ostiary.core.user import Account
@@ -9,9 +10,11 @@ from ostiary.errors import Invalid, Refused
 from ostiary.languages import mark
 from ostiary.sync.web.pages.answers import entered, sent
 from ostiary.sync.web.pages.visit import Visit
+from ostiary.web import problem
 from ostiary.web.pages import forms
 from ostiary.web.pages.answers import HOME
 from ostiary.web.pages.visit import Shown
+from ostiary.web.problem import Problem
 
 
 def forgot(visit: Visit) -> Shown:
@@ -60,19 +63,18 @@ def prove_address(visit: Visit) -> Shown:
 def change_address(visit: Visit) -> Shown:
     """The form that asks for another address, or for a letter to the one there is."""
     visit.auth.flows.asking.need_mail()
-    _, found = visit.auth.session(visit.who.session_id)
-    return Shown(template="change_email.html", values={"account": found})
+    return Shown(template="change_email.html", values={"account": visit.own})
 
 
 def ask_change(visit: Visit) -> Shown:
     """Write a letter to the new address. Until it comes back nothing changes."""
     form, auth, who = visit.form, visit.auth, visit.who
     if form["do"] == "send":
-        _, found = auth.session(who.session_id)
-        if found.email is None:
+        email = visit.own.email
+        if email is None:
             raise Refused(Reason.VOID)
-        auth.flows.send_verification(found.email.value, language=visit.language, ip=visit.address)
-        return sent(visit, "/auth/verify", found.email.value)
+        auth.flows.send_verification(email.value, language=visit.language, ip=visit.address)
+        return sent(visit, "/auth/verify", email.value)
     forms.need(form, email=mark("Write your new e-mail address."), password=mark("Write your present password."))
     proof = auth.prove_again(who.user_id, form["password"], ip=visit.address)
     auth.flows.change_email(who, proof, new=form["email"], language=visit.language, ip=visit.address)
@@ -107,6 +109,33 @@ def accept(visit: Visit) -> Shown:
         Link(form["token"]), password=form["password"], name=form["name"], language=visit.language, ip=visit.address
     )
     return _in(visit, account, done="")
+
+
+def beginning(visit: Visit) -> Shown:
+    """The form of the first administrator."""
+    token = visit.query.get("token", "")
+    try:
+        visit.auth.beginning.expect(Link(token), ip=visit.address)
+    except Refused:
+        raise Problem(problem.NOT_FOUND) from None  # there is no letter to ask for
+    return Shown(template="administrator.html", values={"token": token})
+
+
+def begin(visit: Visit) -> Shown:
+    """Make the administrator's account, and let them in; where the address must be proved first, wait for that."""
+    form, auth = visit.form, visit.auth
+    forms.need(form, email=mark("Write your e-mail address."), password=mark("Choose a password."))
+    account = auth.beginning.finish(
+        Link(form["token"]),
+        email=form["email"],
+        password=form["password"],
+        name=form["name"],
+        language=visit.language,
+        ip=visit.address,
+    )
+    if auth.policy.registration is Registration.VERIFIED:
+        return sent(visit, "/auth/verify", form["email"])
+    return _in(visit, account, done="administrator")
 
 
 def _from_letter(visit: Visit, template: str) -> Shown:

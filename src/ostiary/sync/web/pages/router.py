@@ -76,6 +76,10 @@ class Pages:
         except Exception as error:  # noqa: BLE001 - whatever it is, the person reads one sentence
             return self._refusal(problem.on_record(error, page.path), request)
 
+    def nowhere(self, request: Request) -> Response:
+        """Say, with a page, that there is nothing where a request leads."""
+        return self._refusal(Problem(problem.NOT_FOUND), request)
+
     @cached_property
     def _files(self) -> dict[str, File]:
         return {self._mount.at(name): file for name, file in self._look.served.items()}
@@ -92,13 +96,15 @@ class Pages:
             token = (_SHOWN_TOKEN, shown_token.encode("utf-8", "replace"))
             request = replace(request, headers=(*request.headers, token))
         caller = self._caller(page, request)
-        if page.needs_session and caller is None:
+        account = self._auth.accounts.get(caller.user_id) if caller is not None else None
+        if page.needs_session and account is None:
             return self._to_the_door(page, request)
         visit = Visit(
             auth=self._auth,
             at=self._mount.at,
             request=request,
-            caller=caller,
+            caller=caller if account is not None else None,
+            account=account,
             query=_read_query(page, request),
             form=form,
         )
@@ -139,24 +145,21 @@ class Pages:
         query = {name: visit.form[name] for name in page.query if visit.form.get(name)}
         asked = replace(visit, query=query, caller=visit.caller if page.needs_session else None)
         shown = page.show(asked)
-        errors = {error.field: error.said(_language(visit.request)) for error in refused.errors}
+        errors = {error.field: error.said(visit.spoken) for error in refused.errors}
         typed = {name: value for name, value in visit.form.items() if name not in ("password", "new", "token")}
         values = {**shown.values, "errors": errors, "sentence": refused.row.sentence, "typed": typed}
         values["problem"] = refused.row.code
         kept = tuple(header for header in refused.headers if header[0] == b"retry-after")
-        return self._render(
-            replace(shown, values=values, headers=kept), visit, visit.request, status=refused.row.status
-        )
+        return self._render(replace(shown, values=values, headers=kept), visit, visit.spoken, status=refused.row.status)
 
     # -------------------------------------------------------------------------------------------- what is sent
 
     def _response(self, shown: Shown, visit: Visit) -> Response:
         if shown.to:
             return Response(status=303, headers=((b"location", shown.to.encode()), _NEVER, *HEADERS, *shown.headers))
-        return self._render(shown, visit, visit.request, status=200)
+        return self._render(shown, visit, visit.spoken, status=200)
 
-    def _render(self, shown: Shown, visit: Visit | None, request: Request, *, status: int) -> Response:
-        language = _language(request)
+    def _render(self, shown: Shown, visit: Visit | None, language: Language, *, status: int) -> Response:
         values: dict[str, object] = {
             "language": language,
             "at": self._mount.at,
@@ -180,14 +183,11 @@ class Pages:
 
     def _refusal(self, refused: Problem, request: Request) -> Response:
         kept = tuple(header for header in refused.headers if header[0] in (b"retry-after", b"allow"))
+        language = languages.of(request.header(b"accept-language"))  # who asks may not be known
         values: dict[str, object] = {"row": refused.row, "id": refused.id}
         return self._render(
-            Shown(template="error.html", values=values, headers=kept), None, request, status=refused.row.status
+            Shown(template="error.html", values=values, headers=kept), None, language, status=refused.row.status
         )
-
-
-def _language(request: Request) -> Language:
-    return languages.of(request.header(b"accept-language"))
 
 
 def _methods(page: Page | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ostiary.auth.beginning import PAGE
 from ostiary.sync.web.pages import answers, letters
 from ostiary.sync.web.pages.visit import Visit
 from ostiary.web.pages.visit import Shown
@@ -29,6 +30,14 @@ _LETTER = ("token", "email", "code")
 
 PAGES: tuple[Page, ...] = (
     Page(path="/", show=answers.index, service=True),
+    Page(
+        path=PAGE,
+        show=letters.beginning,
+        take=letters.begin,
+        fields=("token", "name", "email", "password"),
+        query=("token",),
+        service=True,
+    ),
     Page(
         path="/auth/sign-in",
         show=answers.sign_in,
@@ -78,6 +87,20 @@ PAGES: tuple[Page, ...] = (
         show=answers.account,
         take=answers.change_password,
         fields=("password", "new"),
+        needs_session=True,
+    ),
+    Page(
+        path="/auth/account/profile",
+        show=answers.profile,
+        take=answers.change_profile,
+        fields=("name", "language"),
+        needs_session=True,
+    ),
+    Page(
+        path="/auth/account/delete",
+        show=answers.farewell,
+        take=answers.delete,
+        fields=("password",),
         needs_session=True,
     ),
     Page(

@@ -10,7 +10,9 @@ from ostiary.core.keys import Purpose
 from ostiary.core.network import address
 from ostiary.core.session import Device
 from ostiary.core.token import make_csrf_token
+from ostiary.core.user import Account
 from ostiary.errors import Barred
+from ostiary.languages import Language
 from ostiary.sync import threads as asyncio
 from ostiary.sync.auth.verbs import Auth
 from ostiary.web import cookies, device
@@ -26,7 +28,9 @@ class Visit:
     """Says where a route is served, by its name in the table."""
     request: Request
     caller: Principal | None
-    query: dict[str, str]
+    account: Account | None = None
+    """The caller's. `None` where there is no caller."""
+    query: dict[str, str] = field(default_factory=dict[str, str])
     form: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
@@ -37,10 +41,23 @@ class Visit:
         return self.caller
 
     @property
+    def own(self) -> Account:
+        """The caller's account. Only on a page that needs one."""
+        if self.account is None:
+            raise Barred(Reason.NO_CARRIER)
+        return self.account
+
+    @property
+    def spoken(self) -> Language:
+        """The language of the page: the account's, or what the browser asks for."""
+        chosen = self.account.user.language if self.account is not None else ""
+        return languages.of(self.request.header(b"accept-language"), chosen)
+
+    @property
     def language(self) -> str:
-        """The tag of the language that the browser asks for, or nothing."""
-        header = self.request.header(b"accept-language")
-        return languages.of(header).tag if header else ""
+        """The tag of that language, or nothing where nobody asks for one."""
+        asks = self.request.header(b"accept-language") is not None or self.account is not None
+        return self.spoken.tag if asks else ""
 
     @property
     def address(self) -> str:
