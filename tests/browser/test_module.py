@@ -158,7 +158,7 @@ def ended(page: Page, times: int = 1) -> None:
 
 
 FOUR = "Array.from({ length: 4 }, () => orders())"
-OVER = [401, "invalid_token", "This session is over. Log in again.", ["login"], True]
+OVER = [401, "invalid_token", "This session is over. Sign in again.", ["login"], True]
 
 
 @pytest.mark.parametrize("home", ["issuer", "application"])
@@ -176,7 +176,7 @@ def test_in_and_out(person: Person, home: str) -> None:
     )
     again = page.evaluate("login.session()")
 
-    assert nobody == [401, "unauthenticated", "Log in first.", ["login"], True]
+    assert nobody == [401, "unauthenticated", "Sign in first.", ["login"], True]
     assert made["user"]["email"] == person.email
     assert found["session"]["id"] == made["session"]["id"]
     assert set(made) == {"user", "session"}
