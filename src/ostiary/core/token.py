@@ -208,11 +208,12 @@ def reading_access_tokens(*, keyring: Keyring, issuer: str, audience: str, polic
         if key is None:
             return Denied(Reason.UNKNOWN_KEY)
         try:
+            claims = decode_base64url(payload)
             if not key.is_signed(text, decode_base64url(signature)):
                 return Denied(Reason.BAD_SIGNATURE)
-            token = _decode(decode_base64url(payload))
         except ValueError:
             return Denied(Reason.MALFORMED)
+        token = _decode(claims)
         if token is None:
             return Denied(Reason.BAD_CLAIMS)
         wrong = wrong_claim(token, now)
