@@ -2,9 +2,3 @@
 
 Absolute figures are noise on a shared machine: read them with what the machine itself cost in the same run.
 """
-
-import os
-
-from ostiary.system import TESTING
-
-os.environ.setdefault(TESTING, "1")  # passwords are not what is measured: they are hashed as in tests

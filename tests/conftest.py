@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import LazySettings, settings
 
 from ostiary import Auth, Issued
 from ostiary.auth import Minted
@@ -140,6 +141,16 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     house = make_house(STORES[request.param](request, tmp_path), tmp_path)
     async with house.auth.running():
         yield house
+
+
+@pytest.fixture(scope="session")
+def django_settings(tmp_path_factory: pytest.TempPathFactory) -> LazySettings:
+    """The settings of the example project, on a database of this process. Django has one set of them in a process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE", str(tmp_path_factory.mktemp("django") / "app.db"))
+        patch.setenv("DJANGO_SETTINGS_MODULE", "examples.django_project.settings")
+        assert settings.INSTALLED_APPS  # which reads them
+    return settings
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from bench.scale.costs import Costs
 from bench.scale.page import PAGE, write
 from bench.scale.report import tables
 from ostiary.core.policy import WEB
+from ostiary.system import TESTING
 
 
 def main() -> int:
@@ -49,4 +50,5 @@ async def _where(url: str) -> str:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault(TESTING, "1")
     sys.exit(main())

@@ -14,6 +14,7 @@ WSGI_APPLICATION = "examples.django_project.wsgi.application"
 ASGI_APPLICATION = "examples.django_project.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
+TIME_ZONE = "UTC"
 USE_TZ = True
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": _file.with_suffix(".django.db")}}
 INSTALLED_APPS = [

@@ -81,7 +81,8 @@ def taken(answer: httpx.Response, before: Held | None = None) -> Held:
 def is_empty_handed(answer: httpx.Response) -> bool:
     """Tell whether an answer gives nothing: no token in its body, and no cookie but an emptied one."""
     cookies = answer.headers.get_list("set-cookie")
-    return not any(name.encode() in answer.content for name in SECRETS) and all("=; Max-Age=0" in c for c in cookies)
+    named = any(f'"{name}":'.encode() in answer.content for name in SECRETS)
+    return not named and all("=; Max-Age=0" in cookie for cookie in cookies)
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:

@@ -1,6 +1,5 @@
 """The door for Django: its users, its forms and its admin go with Ostiary's sessions, under WSGI and under ASGI."""
 
-import os
 import re
 import subprocess
 import sys
@@ -20,16 +19,14 @@ from ostiary.errors import Barred
 from ostiary.system import SystemClock
 from tests.conftest import PASSWORD
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "examples.django_project.settings")
 ISSUER = "http://localhost:8000"
 PAGE = {"sec-fetch-site": "same-origin", "origin": ISSUER, "host": "localhost:8000"}
 HTML = {"accept": "text/html"}
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def given(django_settings: object) -> Iterator[Any]:
     """The example project, in this process, on empty databases."""
-    os.environ["DATABASE"] = str(tmp_path_factory.mktemp("django") / "app.db")
     import django  # noqa: PLC0415 - its settings are fixed when it is set up
     from django.core.management import call_command  # noqa: PLC0415 - same
     from django.db import connections  # noqa: PLC0415 - same
@@ -41,7 +38,6 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     yield given()
     given().door.close()
     connections.close_all()
-    del os.environ["DATABASE"]
 
 
 @pytest.fixture

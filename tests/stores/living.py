@@ -12,6 +12,7 @@ from typing import Any
 from ostiary import Auth, Issued
 from ostiary.core.access import Principal
 from ostiary.core.decision import Denied, Reason
+from ostiary.core.policy import Policy
 from ostiary.core.session import Carrier
 from ostiary.testing import CHEAPEST
 from tests.conftest import ISSUER, PASSWORD, headers_of
@@ -66,9 +67,11 @@ class Living:
 
 
 @asynccontextmanager
-async def living(url: str, folder: Path, *, registers: bool = True, redis: str | None = None) -> AsyncGenerator[Living]:
+async def living(
+    url: str, folder: Path, *, registers: bool = True, redis: str | None = None, policy: Policy = POLICY
+) -> AsyncGenerator[Living]:
     """Run an `Auth`. Those in one folder share their keys."""
-    auth = Auth.at(url, key_file=folder / "master.key", issuer=ISSUER, policy=POLICY, redis=redis)
+    auth = Auth.at(url, key_file=folder / "master.key", issuer=ISSUER, policy=policy, redis=redis)
     async with auth.running():
         if registers:
             await auth.accounts.register(email=EMAIL, password=PASSWORD)

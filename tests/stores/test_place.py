@@ -173,8 +173,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("found", "said"),
         [
-            ("0000", "an older version (0000, not 0002); run: ostiary migrate"),
-            ("9999", "a newer version (9999, not 0002); install that version"),
+            ("0000", "an older version (0000, not 0003); run: ostiary migrate"),
+            ("9999", "a newer version (9999, not 0003); install that version"),
         ],
     )
     async def test_another_version(self, path: Path, found: str, said: str) -> None:

@@ -8,12 +8,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 
-from ostiary.core.floor import Floors, Head
+from ostiary.core.floor import Floors, Head, News
 from ostiary.errors import Unavailable
 from ostiary.feed.follower import Follower
 from ostiary.ports import Store
@@ -92,11 +93,19 @@ class Stored:
             whole = tx.feed.head
 
             async def head() -> Head:
-                found = await whole()
-                return Head(found.incarnation.partition(".")[0], found.seq)
+                return in_the_table(await whole())
 
             tx.feed.head = head  # type: ignore[method-assign]
             yield tx
+
+    async def news(self, seq: int, *, limit: int) -> News:
+        news = await self._store.news(seq, limit=limit)
+        return replace(news, head=in_the_table(news.head))
+
+
+def in_the_table(head: Head) -> Head:
+    """Return a head without the timeline that its incarnation carries."""
+    return Head(head.incarnation.partition(".")[0], head.seq)
 
 
 class Followed:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from ostiary.core.decision import Denied
 from ostiary.core.keys import Purpose
 from ostiary.core.session import Carrier
 from ostiary.errors import Refused
+from ostiary.testing import CHEAPEST
 from tests.conftest import ISSUER, PASSWORD
 from tests.servers.postgres import Postgres
 from tests.stores.living import EMAIL, LEASE, POLICY, Living, living
@@ -24,8 +26,9 @@ Pair = tuple[Living, Living]
 
 @pytest.fixture
 async def pair(postgres_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
-    """Two processes' worth of `Auth`, each with connections of its own."""
-    async with living(postgres_url, tmp_path) as near, living(postgres_url, tmp_path, registers=False) as far:
+    """Two processes' worth of `Auth`, each with connections of its own. Their lease outlasts a busy machine."""
+    running = partial(living, postgres_url, tmp_path, policy=CHEAPEST)
+    async with running() as near, running(registers=False) as far:
         yield near, far
 
 

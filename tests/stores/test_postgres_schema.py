@@ -89,7 +89,8 @@ class TestVersions:
         change(
             postgres,
             own,
-            f"DROP TABLE challenges, verifiers; UPDATE {VERSION_TABLE} SET version_num = '0001'",  # noqa: S608 - same
+            "DROP TABLE challenges, verifiers, outbox; ALTER TABLE users DROP COLUMN language;"
+            f"UPDATE {VERSION_TABLE} SET version_num = '0001'",
         )
 
         with pytest.raises(Misconfigured, match=r"older version \(0001, not \d+\); run: ostiary migrate$"):

@@ -35,7 +35,7 @@ def said(who: Principal) -> dict[str, Any]:
     return {"user": who.user_id, "carrier": who.carrier, "acr": who.acr, "roles": list(who.roles)}
 
 
-def starlette_app(auth: Auth) -> Starlette:
+def starlette_app(auth: Auth, **door: Any) -> Starlette:
     """Return an application of Starlette."""
 
     async def me(request: Request) -> Response:
@@ -50,14 +50,14 @@ def starlette_app(auth: Auth) -> Starlette:
         return JSONResponse({})
 
     app = Starlette(routes=[Route("/me", me), Route("/edit", edit, methods=["POST"]), Route("/fresh", fresh)])
-    ostiary.starlette.install(app, auth)
+    ostiary.starlette.install(app, auth, **door)
     return app
 
 
-def fastapi_app(auth: Auth) -> fastapi.FastAPI:
+def fastapi_app(auth: Auth, **door: Any) -> fastapi.FastAPI:
     """Return an application of FastAPI."""
     app = fastapi.FastAPI()
-    ostiary.fastapi.install(app, auth)
+    ostiary.fastapi.install(app, auth, **door)
 
     @app.get("/me")
     async def me(who: ostiary.fastapi.CurrentPrincipal) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def in_starlette(folder: Path, called: list[str]) -> Any:
         ostiary.starlette.current_principal(socket)
         await socket.accept()
 
-    app = starlette_app(in_memory(folder))
+    app = starlette_app(in_memory(folder), default="open")
     app.routes.extend(
         [
             Route("/ping/{id:int}/{key:uuid}", ping, methods=["GET", "POST"]),
@@ -81,7 +81,7 @@ def in_starlette(folder: Path, called: list[str]) -> Any:
 
 def in_fastapi(folder: Path, called: list[str]) -> Any:
     """Return an application of FastAPI in which something is open."""
-    app = fastapi_app(in_memory(folder))
+    app = fastapi_app(in_memory(folder), default="open")
     below = fastapi.APIRouter(prefix="/below")
 
     @below.post("/ping/{id}")

@@ -33,15 +33,18 @@ def assert_guarded(app: Any, *, open: Collection[str] = ()) -> None:  # noqa: A0
         Misconfigured: the application has no door.
     """
     routes = list(routes_of(app))
-    assert routes, "this application has no routes: nothing was looked at"  # noqa: S101 - it is what this is for
+    if not routes:
+        raise AssertionError("this application has no routes: nothing was looked at")
     names = {name for route in routes for name in (route.path, str(route))}
     unknown = sorted(set(open) - names)
-    assert not unknown, f"there is no such route, so it need not be open: {', '.join(unknown)}"  # noqa: S101 - same
+    if unknown:
+        raise AssertionError(f"there is no such route, so it need not be open: {', '.join(unknown)}")
     asked = [route for route in routes if route.path not in open and str(route) not in open]
     auth = auth_behind(app)
     answers = _ask_at_once(app, auth, asked) if isinstance(auth, SyncAuth) else _ask(app, auth, asked)
     wrong = [f"  {route}  answered {said}  {route.place}" for route, said in answers if said not in _REFUSED]
-    assert not wrong, "open to everybody:\n" + "\n".join(wrong)  # noqa: S101 - same
+    if wrong:
+        raise AssertionError("open to everybody:\n" + "\n".join(wrong))
 
 
 Answers = list[tuple[Route, int | str]]

@@ -59,8 +59,8 @@ class Asking:
             self._add(Deed.LOGIN, outcome, sent, "server", user=user)
             return None
         said = answer.json
-        cookie = answer.headers.get("set-cookie", "").partition("=")[2].partition(";")[0]
-        held = Held(user, email, said["session"]["id"], carrier, cookie or said["refresh_token"])
+        secret = answer.cookies["ostiary"] if carrier == "cookie" else said["refresh_token"]
+        held = Held(user, email, said["session"]["id"], carrier, secret)
         held.access, held.minted = said.get("access_token", ""), time.monotonic()
         self._of(held, Deed.LOGIN, outcome, sent, number=number(held.secret))
         return held

@@ -18,7 +18,7 @@ class Answer:
     """What came back."""
 
     status: int
-    headers: dict[str, str]
+    cookies: dict[str, str]
     body: bytes
 
     @property
@@ -83,7 +83,8 @@ def _read(raw: bytes) -> Answer:
     if not separator:
         raise Lost
     first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    if len(body) < int(headers.get("content-length", "0")):
+    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    if len(body) < int(dict(headers).get("content-length", "0")):
         raise Lost
-    return Answer(int(first.split()[1]), headers, body)
+    pairs = [value.partition(";")[0].partition("=") for name, value in headers if name == "set-cookie"]
+    return Answer(int(first.split()[1]), {name: value for name, _, value in pairs}, body)
