@@ -248,10 +248,9 @@ async def test_long_password_of_bcrypt(house: House) -> None:
     for wrong in (LONG[:60], LONG.replace("p", "q"), LONG[:20] + "\0" + LONG[20:], "x" * 100_000):
         with pytest.raises(Refused):
             await house.auth.prove("ada@example.com", wrong)
-    house.clock.advance(timedelta(hours=1))  # so that the many tries do not count
+    house.clock.advance(timedelta(days=1))  # so that the many tries do not count
     await house.login(Carrier.COOKIE, password=LONG)
 
-    house.clock.advance(timedelta(hours=1))
     with pytest.raises(Refused):
         await house.auth.prove("ada@example.com", LONG + "y")
     await house.login(Carrier.COOKIE, password=LONG)
