@@ -96,10 +96,11 @@ def within(seconds: float) -> Generator[Any]:
 
 def test_a_logout_at_another_worker(service: Service) -> None:
     """A logout reaches every stream whichever worker it was at and they are at."""
+    fresh = time.monotonic_ns()  # a second try finds what the first has made
     with service.client() as client:
-        register(client, "ada@example.com")
-        sessions = [login(client, "ada@example.com") for _ in range(4)]
-    key, after = add(service, "orders")
+        register(client, f"ada{fresh}@example.com")
+        sessions = [login(client, f"ada{fresh}@example.com") for _ in range(4)]
+    key, after = add(service, f"orders-{fresh}")
     readers = [Reader(service, key, after).begin() for _ in range(STREAMS)]
 
     for tokens in sessions:
@@ -114,10 +115,11 @@ def test_a_logout_at_another_worker(service: Service) -> None:
 
 def test_a_verifier_that_is_removed(service: Service) -> None:
     """Removed from the command line, a verifier is cut at both workers at once, and let in by neither."""
-    key, after = add(service, "bills")
+    name = f"bills-{time.monotonic_ns()}"
+    key, after = add(service, name)
     readers = [Reader(service, key, after).begin() for _ in range(STREAMS)]
 
-    service.command("verifiers", "remove", "bills")
+    service.command("verifiers", "remove", name)
     with within(20) as until:
         until(lambda: all(reader.ended_at is not None for reader in readers))
 
@@ -147,7 +149,7 @@ def drained(answer: http.client.HTTPResponse) -> bytes:
 def test_a_reader_that_stops_reading(service: Service) -> None:
     """Who takes nothing in for some seconds is cut; it goes on where it was, and misses nothing."""
     count = 60_000
-    key, after = add(service, f"slow {time.monotonic_ns()}")
+    key, after = add(service, f"slow-{time.monotonic_ns()}")
     seq = int(after.rpartition(":")[2])
     with ExitStack() as stack:
         sock = stack.enter_context(socket.socket())
